@@ -1,0 +1,51 @@
+"""Every difference between the Blender versions 4.2 to 5.2 that the package meets."""
+
+from typing import Any
+
+import bpy
+
+
+def new_action(owner: bpy.types.ID, name: str) -> Any:
+    """Gives a data-block a new action and hands back the holder of its curves (`.fcurves`, `.groups`).
+
+    Until Blender 4.3 that is the action itself. Since 4.4 an action has slots, one for each data-block that it animates,
+    and the curves of a slot lie in a channel bag. The slot is assigned by hand, because Blender assigns
+    one by itself only where the names happen to agree.
+    """
+    action = bpy.data.actions.new(name)
+    animation = owner.animation_data_create()
+    animation.action = action
+    if not hasattr(action, "slots"):
+        return action
+    slot = action.slots.new(owner.id_type, owner.name)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    animation.action_slot = slot
+    return strip.channelbag(slot, ensure=True)
+
+
+def curves_of(owner: bpy.types.ID) -> Any:
+    """The animation curves of a data-block; empty where it is not animated."""
+    animation = owner.animation_data
+    if animation is None or animation.action is None:
+        return ()
+    action = animation.action
+    if not hasattr(action, "slots"):
+        return action.fcurves
+    for layer in action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(animation.action_slot)
+            if bag is not None:
+                return bag.fcurves
+    return ()
+
+
+def select_pose_bone(bone: bpy.types.PoseBone, select: bool) -> None:
+    """Selects a bone in pose mode: a property of the pose since Blender 5.0, of the armature before."""
+    (bone if hasattr(bone, "select") else bone.bone).select = select
+
+
+def node_tree_of(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    """The shader nodes of a material or a world: always there since Blender 5.0, switched on by hand before."""
+    if owner.node_tree is None:
+        owner.use_nodes = True
+    return owner.node_tree

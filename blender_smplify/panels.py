@@ -1,0 +1,219 @@
+"""The panels of the sidebar. They read no file and start nothing."""
+
+# ruff: noqa: N801 - Blender names classes like this
+
+import textwrap
+from typing import Any, ClassVar
+
+import bpy
+
+from . import api, overlay, python_setup, session
+from .core import PARAMETERS
+from .operators import scene_tracks, shown_track
+
+LINE_LENGTH = 44
+"""Characters that fit into a line of the sidebar."""
+
+
+class SmplifyPanel:
+    """Where the panels are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "SMPLify"
+
+
+class SMPLIFY_PT_keypoints(SmplifyPanel, bpy.types.Panel):
+    """The keypoints of the scene, and what the importer has decided about them."""
+
+    bl_idname = "SMPLIFY_PT_keypoints"
+    bl_label = "Keypoints"
+    bl_order = 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the panel."""
+        layout, tracks, shown = self.layout, scene_tracks(context), shown_track(context)
+        layout.operator("smplify.import_track", icon="IMPORT")
+        if not tracks:
+            _text(layout, "Import a file of 3D keypoints, or drop it into this view. Nothing at hand?")
+            layout.operator("smplify.import_sample", icon="ARMATURE_DATA")
+            return
+        column = layout.column(align=True)
+        for track in tracks:
+            column.operator("smplify.select_track", text=overlay.track_facts(track)["name"], depress=track == shown).name = track.name
+        if shown is None:
+            _text(layout, "Select the keypoints to fit.")
+            return
+        facts = overlay.track_facts(shown)
+        layout.label(text=f"{facts['n_frames']} frames at {facts['fps']:g} fps, {len(facts['names'])} keypoints")
+        layout.prop(shown.data, "show_names", text="Show Names")
+        header, body = layout.panel("smplify_decisions", default_closed=True)
+        header.label(text="What Was Decided")
+        if body:
+            for sentence in facts["decisions"]:
+                _text(body, sentence)
+
+
+class SMPLIFY_PT_fit(SmplifyPanel, bpy.types.Panel):
+    """What is fitted, how, and how far it is."""
+
+    bl_idname = "SMPLIFY_PT_fit"
+    bl_label = "Fit"
+    bl_order = 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the panel."""
+        layout, settings = self.layout, context.scene.smplify
+        layout.use_property_split, layout.use_property_decorate = True, False
+        if python_setup.state.problem:
+            box = layout.box()
+            _text(box, "Fits need a Python with PyTorch. The preferences help to choose or build one.", "ERROR")
+            box.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = __package__
+        layout.prop(settings, "gender", text="Body")
+        row = layout.row(align=True)
+        split = row.split(factor=0.4)
+        label = split.row()
+        label.alignment = "RIGHT"
+        label.label(text="Preset")
+        split.menu("SMPLIFY_MT_presets", text=settings.preset)
+        addon = context.preferences.addons.get(__package__)
+        if addon:
+            layout.prop(addon.preferences, "device")
+        if session.state.running is None:
+            self._draw_buttons(context)
+        else:
+            row = layout.row(align=True)
+            row.progress(factor=session.state.fraction, text=session.state.text)
+            row.operator("smplify.cancel", text="", icon="CANCEL")
+        if session.state.message:
+            _text(layout, session.state.message, "ERROR")
+        if session.state.finished:
+            layout.operator("smplify.apply_result", icon="CHECKMARK")
+
+    def _draw_buttons(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        column.scale_y = 1.5
+        column.operator("smplify.fit", icon="ARMATURE_DATA").all_tracks = False
+        n_tracks = len(scene_tracks(context))
+        if n_tracks > 1:
+            self.layout.operator("smplify.fit", text=f"Fit All {n_tracks} People").all_tracks = True
+
+
+class SMPLIFY_UL_stages(bpy.types.UIList):
+    """The stages of the fit, in their order."""
+
+    bl_idname = "SMPLIFY_UL_stages"
+
+    def draw_item(
+        self, _context: bpy.types.Context, layout: bpy.types.UILayout, _data: Any, stage: Any, _icon: int, _active_data: Any, _active: str
+    ) -> None:
+        """Draws one stage."""
+        row = layout.row()
+        row.label(text=stage.title())
+        row.prop(stage, "n_iter", text="", emboss=False)
+
+
+class SMPLIFY_PT_stages(SmplifyPanel, bpy.types.Panel):
+    """The stages of the preset, for those who want to change them."""
+
+    bl_idname = "SMPLIFY_PT_stages"
+    bl_label = "Stages"
+    bl_parent_id = "SMPLIFY_PT_fit"
+    bl_options: ClassVar = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the panel."""
+        layout, settings = self.layout, context.scene.smplify
+        layout.use_property_split, layout.use_property_decorate = True, False
+        if not settings.stages:
+            _text(layout, "The stages are those of the preset.")
+            layout.operator("smplify.preset_load", text="Edit Stages", icon="GREASEPENCIL").name = settings.preset
+            return
+        row = layout.row()
+        row.template_list("SMPLIFY_UL_stages", "", settings, "stages", settings, "active_stage", rows=4)
+        column = row.column(align=True)
+        column.operator("smplify.stage_add", text="", icon="ADD")
+        column.operator("smplify.stage_remove", text="", icon="REMOVE")
+        column.separator()
+        column.operator("smplify.stage_move", text="", icon="TRIA_UP").direction = "UP"
+        column.operator("smplify.stage_move", text="", icon="TRIA_DOWN").direction = "DOWN"
+        stage = settings.stages[settings.active_stage]
+        parameters = layout.column(heading="Fit", align=True)
+        for parameter in PARAMETERS[settings.preset_type()]:
+            parameters.prop(stage, f"fit_{parameter}")
+        column = layout.column(align=True)
+        column.prop(stage, "n_iter")
+        column.prop(stage, "ftol")
+        self._draw_weights(layout, "Terms", "smplify_terms", stage.terms)
+        body = self._draw_weights(layout, "Parts of the Body", "smplify_parts", stage.parts)
+        if body:
+            body.prop(stage, "use_shoulder_hip_only")
+        row = layout.row(align=True)
+        row.operator("smplify.preset_save", icon="FILE_TICK")
+        row.operator("smplify.preset_remove", text="", icon="TRASH")
+
+    def _draw_weights(self, layout: bpy.types.UILayout, title: str, name: str, weights: Any) -> bpy.types.UILayout | None:
+        header, body = layout.panel(name, default_closed=True)
+        header.label(text=title)
+        if body:
+            for weight in weights:
+                row = body.row(heading=weight.name.removesuffix("_weight").replace("_", " ").title())
+                row.prop(weight, "is_set", text="")
+                field = row.row(align=True)
+                field.enabled = weight.is_set
+                field.prop(weight, "value", text="")
+                if not weight.name.endswith("_weight"):
+                    row.prop(weight, "reduction", text="")
+        return body
+
+
+class SMPLIFY_PT_result(SmplifyPanel, bpy.types.Panel):
+    """How good the fit of the selected body is."""
+
+    bl_idname = "SMPLIFY_PT_result"
+    bl_label = "Result"
+    bl_order = 2
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A fitted body is selected."""
+        return api.fitted_armature(context.active_object) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draws the panel."""
+        layout = self.layout
+        known = api.metadata(api.fitted_armature(context.active_object))
+        column = layout.column(align=True)
+        column.label(text=f"{known['n_frames']} frames at {known['fps']:g} fps")
+        column.label(text=f"Mean residual {known['mean_residual_mm']:.1f} mm")
+        if known["worst_keypoint"]:
+            column.label(text=f"Worst keypoint {known['worst_keypoint']}, {known['worst_keypoint_mm']:.1f} mm")
+        column.label(text=f"{known['model_type'].upper()}, {known['gender']}, preset {known['preset']}")
+        header, body = layout.panel("smplify_report", default_closed=True)
+        header.label(text="Report")
+        if body:
+            for sentence in known["report"].splitlines():
+                _text(body, sentence)
+
+
+def _text(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
+    """A text of any length, as lines: Blender cuts a label that does not fit."""
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(textwrap.wrap(text, LINE_LENGTH)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+CLASSES = (SMPLIFY_PT_keypoints, SMPLIFY_PT_fit, SMPLIFY_UL_stages, SMPLIFY_PT_stages, SMPLIFY_PT_result)
+
+
+def register() -> None:
+    """Registers the panels."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Undoes `register`."""
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

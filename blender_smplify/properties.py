@@ -1,0 +1,154 @@
+"""What the panel edits: the settings of a fit, kept in the scene, and the stages of its preset as properties."""
+
+# mypy: disable-error-code="valid-type"
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+from . import overlay
+from .core import GENDERS, PARAMETERS, PART_WEIGHTS, REDUCTIONS, Preset, handler_keys_of
+
+DEFAULT_PRESET = "smplify"
+AS_PRESET = "AS_PRESET"
+N_DIGITS = 6
+"""Digits that a number keeps: Blender stores 32 bits, and 0.005 shall not become 0.004999999888 in a file."""
+
+
+class StageWeight(bpy.types.PropertyGroup):
+    """The weight of one term, or of one part of the body, in a stage; `name` is the handler key or the stage key."""
+
+    is_set: BoolProperty(name="Set", description="Override the weight of the preset's term in this stage")
+    value: FloatProperty(name="Weight", min=0, default=1, precision=4, description="0 switches the term off in this stage")
+    reduction: EnumProperty(
+        name="Reduction",
+        description="How the residuals of the term become one number",
+        items=[(AS_PRESET, "As preset", "As the term says"), *((item, item.title(), "") for item in REDUCTIONS)],
+    )
+
+
+class Stage(bpy.types.PropertyGroup):
+    """One stage of a fit: what is fitted, for how long, with which weights."""
+
+    n_iter: IntProperty(name="Iterations", min=0, soft_max=100, default=1, description="Largest number of iterations")
+    ftol: FloatProperty(
+        name="Tolerance", default=1e-4, precision=6, description="The stage ends when the objective changes less than this, relatively; 0: never"
+    )
+    fit_global_orient: BoolProperty(name="Global Orient", default=True, description="Fit the heading of the body")
+    fit_transl: BoolProperty(name="Transl", default=True, description="Fit the place of the body")
+    fit_body_pose: BoolProperty(name="Body Pose", default=True, description="Fit the rotation of the joints")
+    fit_betas: BoolProperty(name="Betas", default=True, description="Fit the shape of the body")
+    fit_left_hand_pose: BoolProperty(name="Left Hand", default=True)
+    fit_right_hand_pose: BoolProperty(name="Right Hand", default=True)
+    fit_expression: BoolProperty(name="Expression", default=True)
+    fit_jaw_pose: BoolProperty(name="Jaw", default=True)
+    fit_leye_pose: BoolProperty(name="Left Eye", default=True)
+    fit_reye_pose: BoolProperty(name="Right Eye", default=True)
+    use_shoulder_hip_only: BoolProperty(name="Shoulders and Hips Only", description="Keypoints of other parts get no weight")
+    terms: CollectionProperty(type=StageWeight)
+    parts: CollectionProperty(type=StageWeight)
+
+    def from_dict(self, values: Mapping[str, Any], handler_keys: list[str]) -> None:
+        """Takes over the keys of a stage of a preset; keys that it lacks get their default."""
+        for key in self.fit_keys():
+            setattr(self, key, values.get(key, True))
+        for key in ("n_iter", "ftol", "use_shoulder_hip_only"):
+            setattr(self, key, values.get(key, self.bl_rna.properties[key].default))
+        self.terms.clear()
+        for key in handler_keys:
+            term = self.terms.add()
+            term.name = key
+            term.is_set = f"{key}_weight" in values
+            term.value = values.get(f"{key}_weight", 1)
+            term.reduction = values.get(f"{key}_reduction", AS_PRESET)
+        self.parts.clear()
+        for key in PART_WEIGHTS:
+            part = self.parts.add()
+            part.name = key
+            part.is_set = values.get(key) is not None
+            part.value = values.get(key) if part.is_set else 1
+
+    def to_dict(self, type_: str) -> dict[str, Any]:
+        """The keys of the stage for a preset of a type ("SMPLify" or "SMPLifyX")."""
+        values: dict[str, Any] = {"n_iter": self.n_iter, "ftol": _rounded(self.ftol)}
+        values |= {f"fit_{parameter}": getattr(self, f"fit_{parameter}") for parameter in PARAMETERS[type_]}
+        values |= {f"{term.name}_weight": _rounded(term.value) for term in self.terms if term.is_set}
+        values |= {f"{term.name}_reduction": term.reduction for term in self.terms if term.reduction != AS_PRESET}
+        values |= {part.name: _rounded(part.value) for part in self.parts if part.is_set}
+        if self.use_shoulder_hip_only:
+            values["use_shoulder_hip_only"] = True
+        return values
+
+    def fit_keys(self, type_: str = "SMPLifyX") -> list[str]:
+        """The switches of what is fitted."""
+        return [f"fit_{parameter}" for parameter in PARAMETERS[type_]]
+
+    def title(self) -> str:
+        """What the stage fits, in a word or two."""
+        if self.fit_body_pose:
+            return "Shape and pose" if self.fit_betas else "Pose"
+        place = self.fit_global_orient or self.fit_transl
+        if self.fit_betas:
+            return "Shape and place" if place else "Shape"
+        return "Place" if place else "Nothing"
+
+
+class Settings(bpy.types.PropertyGroup):
+    """The settings of a fit, one set for each scene."""
+
+    track: PointerProperty(type=bpy.types.Object, poll=lambda _, item: overlay.is_overlay(item), name="Keypoints")
+    gender: EnumProperty(name="Gender", description="Which default body is fitted", items=[(item, item.title(), "") for item in GENDERS])
+    preset: StringProperty(name="Preset", default=DEFAULT_PRESET, description="Stages, terms and weights of the fit")
+    preset_values: StringProperty(options={"HIDDEN"})
+    stages: CollectionProperty(type=Stage)
+    active_stage: IntProperty(name="Stage")
+
+    def edit_preset(self, preset: Preset) -> None:
+        """Takes a preset over for editing."""
+        values = preset.to_dict()
+        self.preset, self.preset_values = preset.name, json.dumps(values)
+        self.stages.clear()
+        for stage in preset.stages:
+            self.stages.add().from_dict(stage, self.handler_keys())
+        self.active_stage = min(self.active_stage, len(self.stages) - 1)
+
+    def edited_preset(self) -> Preset:
+        """The preset with the stages as they stand in the panel.
+
+        Raises:
+            PresetError: A stage has a value that the fitter does not take.
+        """
+        preset = Preset.from_dict(json.loads(self.preset_values), self.preset)
+        return preset.with_stages([stage.to_dict(preset.type) for stage in self.stages])
+
+    def preset_type(self) -> str:
+        """ "SMPLify" or "SMPLifyX", of the preset that is edited."""
+        return json.loads(self.preset_values).get("type", "SMPLify")
+
+    def handler_keys(self) -> list[str]:
+        """Handler keys of the preset that is edited."""
+        return handler_keys_of(json.loads(self.preset_values)["handlers"])
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{N_DIGITS}g}")
+
+
+CLASSES = (StageWeight, Stage, Settings)
+
+
+def register() -> None:
+    """Registers the settings and puts them into every scene."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.smplify = PointerProperty(type=Settings, name="SMPLify")
+
+
+def unregister() -> None:
+    """Undoes `register`."""
+    del bpy.types.Scene.smplify
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

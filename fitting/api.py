@@ -1,0 +1,123 @@
+"""The whole way in one call: from a keypoint track to a fitted body in motion."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .body import BodyModel, build_body_model
+from .data.conventions import conversion_matrix
+from .data.preset import Preset, load_preset
+from .data.result import FitResult
+from .data.tracks.track import KeypointTrack
+from .errors import TrackError
+from .handlers import Keypoint3dLimbLenInput, Keypoint3dMSEInput
+from .progress import ProgressCallback
+from .registrant import build_registrant
+from .rotations import unwrap_axis_angle
+
+_ANCHORS = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
+
+
+def fit(
+    track: KeypointTrack,
+    preset: str | Path | Preset = "smplify",
+    body: str | Path | None = None,
+    gender: str | None = None,
+    device: str | torch.device = "auto",
+    on_progress: ProgressCallback | None = None,
+) -> FitResult:
+    """Fits a body to a track.
+
+    Args:
+        track: Keypoints of one person, metres, y up.
+        preset: Name of a preset, path of a JSON file, or a `Preset`.
+        body: File of a body model; None for the default body.
+        gender: "neutral", "male" or "female", before that of the preset.
+        device: "auto", "cpu", "cuda", ...
+        on_progress: Called after each iteration; it stops the fit by raising `FitCancelled`.
+
+    Returns:
+        The fitted motion. Joints that no keypoint observes stay where priors put them; the report names them.
+
+    Raises:
+        TrackError: No hip and no shoulder was observed.
+        PresetError: A wrong preset.
+        BodyError: A wrong body.
+        DeviceError: No such device.
+    """
+    preset = preset if isinstance(preset, Preset) else load_preset(preset)
+    body_config = {**preset.body_model, **({} if gender is None else {"gender": gender})}
+    model = build_body_model(body_config, body)
+    report = [*track.decisions, *_check_observed(track, model)]
+    # float32 is exact to 0.1 mm only within a kilometre of the origin: the fit works about the middle of the take.
+    centre = _centre(track)
+    points = torch.as_tensor(np.where(track.observed[..., None], track.points - centre, 0).astype(np.float32))
+    confidence = torch.as_tensor(np.asarray(track.confidence))
+    config = {item.name: getattr(preset, item.name) for item in fields(preset) if item.name not in ("name", "description")}
+    registrant = build_registrant({**config, "body_model": model, "device": device})
+    observed = [input_class(points, track.convention, confidence) for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
+    keys = {handler.handler_key for handler in registrant.handlers}
+    output = registrant([item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress)
+
+    model_joints = output.pop("joints").cpu()
+    params = {name: value.cpu() for name, value in output.items()}
+    params["global_orient"] = unwrap_axis_angle(params["global_orient"])
+    params["body_pose"] = unwrap_axis_angle(params["body_pose"].unflatten(1, (-1, 3))).flatten(1)
+    params["transl"] = params["transl"] + torch.as_tensor(centre)
+    return FitResult(
+        params={name: value.numpy() for name, value in params.items()},
+        joints=model_joints[:, : model.n_joints].numpy() + centre,
+        residuals=_residuals(track, model, model_joints, points),
+        keypoint_names=track.names,
+        fps=track.fps,
+        body={"model_type": model.data.model_type, "gender": model.data.gender, "name": model.data.name, **_path(body)},
+        name=track.name,
+        preset=preset.name,
+        report=tuple(report),
+    )
+
+
+def _check_observed(track: KeypointTrack, model: BodyModel) -> list[str]:
+    """Sentences about what the track says of the body.
+
+    Raises:
+        TrackError: Nothing that a fit could hold on to.
+    """
+    matrix = conversion_matrix(track.convention, model.convention, approximate=True)
+    seen = track.observed.any(0)
+    if not seen.any():
+        raise TrackError(f"No keypoint of {track.name!r} is observed in any frame.", "Check the file, or export it again.")
+    known = (matrix[:, seen] != 0).any(1)
+    names = model.convention.names
+    if not any(known[names.index(name)] for name in _ANCHORS):
+        listed = ", ".join(track.names[:8]) + (", ..." if track.n_keypoints > 8 else "")
+        raise TrackError(
+            f"{track.name!r} has no hip and no shoulder among its keypoints ({listed}).",
+            "Give the convention of the file, or rename its keypoints.",
+        )
+    back = conversion_matrix(model.convention, track.convention, approximate=True)
+    used = (back != 0).any(1) & seen
+    sentences = [f"Keypoints: {int(used.sum())} of {track.n_keypoints} are on the body and observed."]
+    missing = [name for name, is_known in zip(names[: model.n_joints], known, strict=False) if not is_known]
+    if missing:
+        sentences.append(f"Not observed, left to the priors: {', '.join(missing)}.")
+    return sentences
+
+
+def _centre(track: KeypointTrack) -> np.ndarray:
+    """(3,) a place in the middle of the take, in whole metres."""
+    return np.round(np.median(track.points[track.observed], axis=0)).astype(np.float32)
+
+
+def _residuals(track: KeypointTrack, model: BodyModel, joints: torch.Tensor, points: torch.Tensor) -> np.ndarray:
+    """(F, K) distances in metres, NaN where a keypoint is not observed or not on the body."""
+    matrix = conversion_matrix(model.convention, track.convention, approximate=True)
+    distances = (torch.as_tensor(matrix) @ joints - points).norm(dim=-1).numpy()
+    return np.where(track.observed & (matrix != 0).any(1), distances, np.nan).astype(np.float32)
+
+
+def _path(body: str | Path | None) -> dict[str, Any]:
+    return {} if body is None else {"path": str(Path(body).absolute())}

@@ -1,0 +1,137 @@
+"""The result of a fit, and its file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ResultError
+from .files import read_npz, write_npz
+
+FORMAT = "smplify-fit"
+FORMAT_VERSION = 1
+MAIN_KEYPOINTS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+"""The joint centres that every skeleton has; the others differ too much between skeletons to be judged by."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A fitted body in motion: F frames, J joints, K keypoints of the track, S shape values.
+
+    Attributes:
+        params: Parameters by their SMPL names, float32: `global_orient` (F, 3), `body_pose` (F, 3 (J - 1)), axis-angle in radians
+            without jumps from frame to frame; `betas` (1, S) or (F, S); `transl` (F, 3), metres. The pelvis of
+            frame f lies at `transl[f]` plus the rest pelvis of the shape.
+        joints: (F, J, 3) joints of the body, metres, y up.
+        residuals: (F, K) distance between each keypoint of the track and its place on the body, metres; NaN where not observed.
+        keypoint_names: K names of the keypoints.
+        fps: Frames per second.
+        body: What was fitted: `model_type`, `gender`, `name`, and `path` where the body is a file.
+        name: Name of the take or the person.
+        preset: Name of the preset.
+        report: What was decided and found, one sentence each.
+    """
+
+    params: Mapping[str, Floats]
+    joints: Floats
+    residuals: Floats
+    keypoint_names: tuple[str, ...]
+    fps: float
+    body: Mapping[str, str]
+    name: str = "take"
+    preset: str = ""
+    report: tuple[str, ...] = field(default=())
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames F."""
+        return int(self.joints.shape[0])
+
+    @property
+    def betas(self) -> Floats:
+        """(S,) shape values of the body: the mean over frames where they differ."""
+        return np.asarray(self.params["betas"], np.float32).mean(0)
+
+    @property
+    def full_pose(self) -> Floats:
+        """(F, J, 3) axis-angle rotation of each joint relative to its parent, the root first."""
+        orient, pose = self.params["global_orient"], self.params["body_pose"]
+        return np.concatenate([orient, pose], axis=1).reshape(self.n_frames, -1, 3)
+
+    def mean_residual(self, main_only: bool = False) -> float:
+        """Mean distance of the observed keypoints, metres; NaN if there is none.
+
+        Args:
+            main_only: Only hips, knees, ankles, shoulders, elbows and wrists.
+        """
+        values = self.residuals
+        if main_only:
+            values = values[:, [any(part in name for part in MAIN_KEYPOINTS) for name in self.keypoint_names]]
+        return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
+
+    def residual_by_keypoint(self) -> dict[str, float]:
+        """Mean distance of each keypoint that was observed, metres."""
+        return {
+            name: float(column[np.isfinite(column)].mean())
+            for name, column in zip(self.keypoint_names, self.residuals.T, strict=True)
+            if np.isfinite(column).any()
+        }
+
+    def summary(self) -> str:
+        """One line for panels and terminals: how many frames, how well they fit, the worst frame."""
+        frame_means = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in self.residuals])
+        text = f"{self.n_frames} frames at {self.fps:g} fps, mean residual {1000 * self.mean_residual():.1f} mm"
+        if np.isfinite(frame_means).any():
+            worst = int(np.nanargmax(frame_means))
+            text += f", worst frame {worst} with {1000 * frame_means[worst]:.1f} mm"
+        return text
+
+    def save(self, path: str | Path) -> None:
+        """Writes the result as `.npz`, whole or not at all; `load` reads it back exactly."""
+        header = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "fps": self.fps,
+            "body": dict(self.body),
+            "name": self.name,
+            "preset": self.preset,
+            "report": list(self.report),
+        }
+        arrays: dict[str, Any] = {f"param_{key}": value for key, value in self.params.items()}
+        arrays |= {"joints": self.joints, "residuals": self.residuals, "keypoint_names": np.array(self.keypoint_names, dtype=str)}
+        write_npz(path, {"header": json.dumps(header), **arrays})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "FitResult":
+        """Reads what `save` wrote.
+
+        Raises:
+            ResultError: Not such a file, or one of a newer version.
+        """
+        arrays = read_npz(path, ResultError)
+        file_name = Path(path).name
+        try:
+            header = json.loads(str(arrays["header"]))
+            if header["format"] != FORMAT:
+                raise KeyError("format")
+            if header["version"] > FORMAT_VERSION:
+                raise ResultError(f"{file_name!r} was written by a newer version of the fitter.", "Update this one.")
+            return cls(
+                params={key.removeprefix("param_"): value for key, value in arrays.items() if key.startswith("param_")},
+                joints=arrays["joints"],
+                residuals=arrays["residuals"],
+                keypoint_names=tuple(map(str, arrays["keypoint_names"])),
+                fps=float(header["fps"]),
+                body=header["body"],
+                name=header["name"],
+                preset=header["preset"],
+                report=tuple(header["report"]),
+            )
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ResultError(f"{file_name!r} is not a fit result (no {error}).", "Give a file that a fit has written.") from error

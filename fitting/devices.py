@@ -1,0 +1,34 @@
+"""Computing devices: which there are, and which one a name means."""
+
+from typing import Any
+
+import torch
+
+from .errors import DeviceError
+
+
+def devices() -> list[dict[str, Any]]:
+    """The devices of this machine, the fastest first: `name`, `description`, `free_memory` in bytes or None."""
+    found: list[dict[str, Any]] = []
+    for index in range(torch.cuda.device_count()):
+        free, _ = torch.cuda.mem_get_info(index)
+        found.append({"name": f"cuda:{index}", "description": torch.cuda.get_device_name(index), "free_memory": int(free)})
+    if torch.backends.mps.is_available():
+        found.append({"name": "mps", "description": "Apple GPU", "free_memory": None})
+    found.append({"name": "cpu", "description": f"CPU, {torch.get_num_threads()} threads", "free_memory": None})
+    return found
+
+
+def resolve_device(name: str | torch.device = "auto") -> torch.device:
+    """The device of a name: "auto" (the fastest), "cpu", "cuda", "cuda:1", "mps".
+
+    Raises:
+        DeviceError: There is no such device on this machine.
+    """
+    names = [device["name"] for device in devices()]
+    wanted = names[0] if str(name) == "auto" else str(name)
+    if wanted == "cuda":
+        wanted = "cuda:0"
+    if wanted not in names:
+        raise DeviceError(f"There is no device {str(name)!r} on this machine.", f"Choose one of: auto, {', '.join(names)}.")
+    return torch.device(wanted)

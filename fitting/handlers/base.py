@@ -1,0 +1,152 @@
+"""Handlers bring the parameters of the body and an input together for a loss; inputs hold what was observed."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import FittingError
+from ..losses import LOSSES, Loss
+from ..registry import Registry
+
+HANDLERS: Registry[Any] = Registry("handler")
+"""Handlers and inputs by class name; a new one is added with `@HANDLERS.register`."""
+
+
+class BaseInput:
+    """What was observed, for the handler of the same key.
+
+    Args:
+        handler_key: Key of the handler that takes this input.
+    """
+
+    def __init__(self, handler_key: str) -> None:
+        self.handler_key = handler_key
+
+    def get_batch_size(self) -> int:
+        """Number of frames F."""
+        raise NotImplementedError(f"{type(self).__name__} needs get_batch_size().")
+
+    def to(self, device: torch.device) -> "BaseInput":
+        """Moves all tensors to a device, in place; gives the input itself."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
+
+class BaseHandler:
+    """One term of the objective.
+
+    A subclass that uses a `Loss` writes `loss_arguments`; any other writes `__call__`.
+
+    Args:
+        handler_key: Name of the term in stages and reports; it takes the input of the same key.
+        device: Accepted from XRMoCap's configs; the registrant moves the handler to its own device.
+        logger: Logger or its name.
+    """
+
+    def __init__(
+        self,
+        handler_key: str = "base_handler",
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        self.handler_key = handler_key
+        self.device = device
+        self.logger = logger if isinstance(logger, logging.Logger) else logging.getLogger(logger or "fitting")
+        self.loss: nn.Module | None = None
+
+    def requires_input(self) -> bool:
+        """Whether the handler is used only with an input of its key."""
+        return True
+
+    def requires_verts(self) -> bool:
+        """Whether the handler needs the vertices of the body."""
+        return False
+
+    def get_loss_weight(self) -> float:
+        """Weight of the loss where a stage gives none."""
+        return 0.0 if self.loss is None else float(self.loss.loss_weight)
+
+    def loss_arguments(self, **kwargs: Any) -> dict[str, Any]:
+        """Arguments of the loss, from the keyword arguments of `__call__`."""
+        raise NotImplementedError(f"{type(self).__name__} needs loss_arguments() or __call__().")
+
+    def __call__(
+        self,
+        loss_weight_override: float | None = None,
+        reduction_override: str | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Value of the term.
+
+        Args:
+            loss_weight_override: Weight of this call.
+            reduction_override: Reduction of this call.
+            kwargs: `related_input`, `model_vertices` (F, V, 3), `model_joints` (F, K, 3), `model_joints_convention`,
+                `model_joints_weights` (K,), and each parameter of the body by its name.
+        """
+        loss = self._require_loss()
+        overrides = {"loss_weight_override": loss_weight_override, "reduction_override": reduction_override}
+        value: Tensor = loss(**self.loss_arguments(**kwargs), **overrides)
+        return value
+
+    def residuals(
+        self,
+        loss_weight_override: float | None = None,
+        reduction_override: str | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """(F, R) residuals whose squares add up to the value of the term.
+
+        Raises:
+            FittingError: The loss of this handler is no sum of squares.
+        """
+        loss = self._require_loss()
+        if not isinstance(loss, Loss) or not loss.has_residuals:
+            raise FittingError(
+                f"The loss {type(loss).__name__} of {self.handler_key!r} is no sum of squares.", "Use LBFGS or Adam with it."
+            )
+        residuals = loss.residuals(**self.loss_arguments(**kwargs))
+        weight = loss.loss_weight if loss_weight_override is None else loss_weight_override
+        count = loss.elements(residuals).numel() if (reduction_override or loss.reduction) == "mean" else 1
+        return residuals.flatten(1) * (weight / count) ** 0.5
+
+    def to(self, device: torch.device) -> "BaseHandler":
+        """Moves the loss to a device; gives the handler itself."""
+        self.device = device
+        if self.loss is not None:
+            self.loss.to(device)
+        return self
+
+    def _require_loss(self) -> nn.Module:
+        if self.loss is None:
+            raise NotImplementedError(f"{type(self).__name__} has no loss: set self.loss, or write __call__().")
+        return self.loss
+
+
+def build_loss(config: Mapping[str, Any] | nn.Module) -> nn.Module:
+    """A loss from its config, such as `dict(type="KeypointMSELoss", sigma=100)`; a module is handed back as it is.
+
+    Raises:
+        PresetError: Unknown type, unknown or missing argument.
+        TypeError: Neither a config nor a module.
+    """
+    if not isinstance(config, Mapping | nn.Module):
+        raise TypeError(f"The loss is a {type(config).__name__}, expected a config (dict) or a torch module.")
+    return LOSSES.build(config)
+
+
+def build_handler(config: Mapping[str, Any] | BaseHandler | BaseInput) -> Any:
+    """A handler or an input from its config; an object is handed back as it is.
+
+    Args:
+        config: `type` (a name or the class itself) and the arguments of the constructor.
+
+    Raises:
+        PresetError: Unknown type, unknown or missing argument.
+    """
+    return HANDLERS.build(config)

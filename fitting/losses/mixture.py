@@ -1,0 +1,106 @@
+"""The pose prior: a mixture of Gaussians over body poses."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.files import read_npz
+from ..errors import PresetError
+from .base import LOSSES, Loss, Reduction
+
+DEFAULT_PRIOR_PATH = Path(__file__).parents[1] / "assets" / "pose_prior.npz"
+
+
+@LOSSES.register
+class MaxMixturePriorLoss(Loss):
+    """Negative log-likelihood of the pose under the most likely Gaussian of a mixture (SMPLify, equation 7).
+
+    The value is no sum of squares; constants of the likelihood stay in it, as in XRMoCap.
+
+    Args:
+        prior_folder: Folder that holds `gmm_{num_gaussians:02d}.npz` with means (M, D), covars (M, D, D), weights (M);
+            by default the prior of this package, trained on motions of the CMU database.
+        num_gaussians: Number of Gaussians M.
+        epsilon: Not used; accepted from XRMoCap's configs.
+        use_merged: Only true is supported.
+        reduction: "none" gives one value for each frame.
+        loss_weight: Factor of the loss.
+        mixture: The arrays `means`, `covars`, `weights` themselves, in place of a file.
+    """
+
+    def __init__(
+        self,
+        prior_folder: str | Path | None = None,
+        num_gaussians: int = 8,
+        epsilon: float = 1e-16,
+        use_merged: bool = True,
+        reduction: Reduction = "mean",
+        loss_weight: float = 1.0,
+        mixture: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(reduction, loss_weight)
+        if not use_merged:
+            raise PresetError("MaxMixturePriorLoss has use_merged = false, which is not supported.", "Leave it out.")
+        self.epsilon = epsilon
+        arrays = _load_mixture(prior_folder, num_gaussians) if mixture is None else dict(mixture)
+        means, covariances, weights = (np.asarray(arrays[key], np.float64) for key in ("means", "covars", "weights"))
+        precisions = np.linalg.inv(covariances)
+        _, log_determinants = np.linalg.slogdet(covariances)
+        half_log = 0.5 * log_determinants
+        # -log of w_m / ((2 pi)^(69/2) sqrt(det C_m) / min_j sqrt(det C_j)); always 69 dimensions, as XRMoCap
+        constants = -np.log(weights) + 0.5 * 69 * np.log(2 * np.pi) + half_log - half_log.min()
+        # With P = L L', the quadratic form is |L' d|^2.
+        roots = np.linalg.cholesky((precisions + precisions.transpose(0, 2, 1)) / 2)
+        flat_roots = roots.transpose(1, 0, 2).reshape(means.shape[1], -1)  # (D, M D): one product serves all Gaussians
+        offsets = np.einsum("md,mde->me", means, roots)
+        for name, value in (("roots", flat_roots), ("offsets", offsets), ("constants", constants)):
+            self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
+
+    @property
+    def dimension(self) -> int:
+        """Number of pose values D."""
+        return int(self.offsets.shape[1])
+
+    def forward(
+        self, body_pose: Tensor, loss_weight_override: float | None = None, reduction_override: Reduction | None = None
+    ) -> Tensor:
+        """The loss.
+
+        Args:
+            body_pose: (F, D) axis-angle, radians.
+            loss_weight_override: Used for this call in place of `loss_weight`.
+            reduction_override: Used for this call in place of `reduction`.
+
+        Raises:
+            PresetError: The pose has another number of values than the prior.
+        """
+        if body_pose.shape[1] != self.dimension:
+            raise PresetError(
+                f"The pose prior is for {self.dimension} pose values, but the body has {body_pose.shape[1]}.",
+                "Use a prior trained for this body, or set pose_prior_weight to 0.",
+            )
+        whitened = (body_pose @ self.roots).unflatten(1, self.offsets.shape) - self.offsets
+        likelihoods = 0.5 * whitened.square().sum(-1) + self.constants
+        return self.reduced(likelihoods.min(1).values, loss_weight_override, reduction_override)
+
+
+def _load_mixture(folder: str | Path | None, num_gaussians: int) -> dict[str, np.ndarray]:
+    if folder is None:
+        arrays = read_npz(DEFAULT_PRIOR_PATH, PresetError)
+        if num_gaussians != len(arrays["weights"]):
+            raise PresetError(f"The pose prior has {len(arrays['weights'])} Gaussians, not {num_gaussians}.", "Correct num_gaussians.")
+        dimension = arrays["means"].shape[1]
+        rows, columns = np.tril_indices(dimension)
+        factors = np.zeros((num_gaussians, dimension, dimension))
+        factors[:, rows, columns] = arrays["chol"]
+        return {"means": arrays["means"], "covars": factors @ factors.transpose(0, 2, 1), "weights": arrays["weights"]}
+    path = Path(folder) / f"gmm_{num_gaussians:02d}.npz"
+    arrays = read_npz(path, PresetError)
+    missing = {"means", "covars", "weights"} - set(arrays)
+    if missing:
+        raise PresetError(f"The pose prior {path.name!r} lacks {', '.join(sorted(missing))}.", "Give a file with means, covars, weights.")
+    return arrays

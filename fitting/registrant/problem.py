@@ -1,0 +1,116 @@
+"""One stage of a fit as an objective: it knows what is made small, but not how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..handlers import BaseHandler, BaseInput
+
+
+@dataclass(frozen=True)
+class Term:
+    """A handler with its input and what a stage says about it.
+
+    Attributes:
+        handler: Computes the term.
+        related_input: What it is compared with, or None.
+        weight: Weight of this stage, or None for that of the loss.
+        reduction: Reduction of this stage, or None for that of the loss.
+    """
+
+    handler: BaseHandler
+    related_input: BaseInput | None
+    weight: float | None = None
+    reduction: str | None = None
+
+    def __call__(self, reduction: str | None = None, **arguments: Any) -> Tensor:
+        """Value of the term, a scalar unless the reduction is "none"."""
+        if self.related_input is not None:
+            arguments["related_input"] = self.related_input
+        value = self.handler(loss_weight_override=self.weight, reduction_override=reduction or self.reduction, **arguments)
+        return value
+
+
+class Problem:
+    """The terms of one stage as a function of the body's parameters.
+
+    Args:
+        body: The body model.
+        parameters: Each parameter of the body, (F, ...) or (1, ...), by name; `free` ones are changed in place.
+        free: Names of the parameters that may change.
+        terms: What is added up.
+        joint_weights: (K,) weight of each keypoint of the body.
+        n_frames: Number of frames F.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        parameters: Mapping[str, Tensor],
+        free: list[str],
+        terms: list[Term],
+        joint_weights: Tensor,
+        n_frames: int,
+    ) -> None:
+        self.body = body
+        self.parameters = parameters
+        self.terms = terms
+        self.joint_weights = joint_weights
+        self.n_frames = n_frames
+        self.requires_verts = any(term.handler.requires_verts() for term in terms)
+        for name, tensor in parameters.items():
+            tensor.requires_grad_(name in free)
+            tensor.grad = None
+        self.free = {name: parameters[name] for name in free}
+
+    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of all terms, and each term by its handler key."""
+        arguments = self.arguments()
+        values = {}
+        for term in self.terms:
+            value = term(**arguments)
+            # A term without reduction gives one number for each element; a stage minimises their sum.
+            values[term.handler.handler_key] = value.sum() if value.ndim else value
+        total = torch.stack(list(values.values())).sum() if values else self.joint_weights.new_zeros(())
+        return total, {key: value.detach() for key, value in values.items()}
+
+    def scales(self) -> dict[str, Tensor]:
+        """For each free parameter, a change that moves the body's keypoints by about as much as those of the others.
+
+        A rotation moves what hangs on its joint, along the lever arm; shared shape values move all frames at once.
+        """
+        effects = self.body.effects(self.joint_weights)
+        shared = {name: self.n_frames / len(value) for name, value in self.parameters.items()}
+        return {name: (effects[name] * shared[name] ** 0.5).reciprocal() for name in self.free if name in effects}
+
+    def residuals(self) -> Tensor:
+        """(F, R) residuals of all terms; half a gradient step away from their squares is `loss`.
+
+        Raises:
+            FittingError: A term is no sum of squares.
+        """
+        arguments = self.arguments()
+        blocks = []
+        for term in self.terms:
+            related = {} if term.related_input is None else {"related_input": term.related_input}
+            blocks.append(
+                term.handler.residuals(loss_weight_override=term.weight, reduction_override=term.reduction, **related, **arguments)
+            )
+        return torch.cat(blocks, 1)
+
+    def arguments(self) -> dict[str, Any]:
+        """What every handler is given: the posed body and all parameters, each with F rows."""
+        output = self.body(**self.parameters, return_verts=self.requires_verts)
+        expanded = {
+            name: value if len(value) == self.n_frames else value.expand(self.n_frames, -1) for name, value in self.parameters.items()
+        }
+        return {
+            "model_vertices": output.vertices,
+            "model_joints": output.joints,
+            "model_joints_convention": self.body.keypoint_convention,
+            "model_joints_weights": self.joint_weights,
+            **expanded,
+        }

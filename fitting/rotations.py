@@ -1,0 +1,115 @@
+"""Rotations in PyTorch: between axis-angle, matrices and Euler angles, and the rotation that best explains points.
+
+Axis-angle vectors are in radians; matrices act on column vectors. All functions take any leading dimensions.
+"""
+
+import torch
+from torch import Tensor
+
+_SMALL_ANGLE = 1e-4
+"""Below this angle in radians the series of sine and cosine are exact in float32, and the quotients are not."""
+
+
+def skew(vectors: Tensor) -> Tensor:
+    """(..., 3, 3) matrices that take the cross product with (..., 3) vectors."""
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+
+
+def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
+    """(..., 3, 3) rotation matrices of (..., 3) axis-angle vectors (Rodrigues); smooth at zero, gradients included."""
+    squared = axis_angle.square().sum(-1, keepdim=True)
+    is_small = squared < _SMALL_ANGLE**2
+    # The square root never sees zero, so that its gradient stays finite where the series is used instead.
+    safe = torch.where(is_small, torch.ones_like(squared), squared)
+    angle = safe.sqrt()
+    sine = torch.where(is_small, 1 - squared / 6, angle.sin() / angle)
+    cosine = torch.where(is_small, 0.5 - squared / 24, (1 - angle.cos()) / safe)
+    # R = cos(t) I + sin(t)/t [w] + (1 - cos(t))/t^2 w w', written out: several times faster than products of matrices.
+    x, y, z = axis_angle.unbind(-1)
+    a, b = sine[..., 0], cosine[..., 0]
+    bx, by, bz = b * x, b * y, b * z
+    ax, ay, az = a * x, a * y, a * z
+    xx, yy, zz, xy, xz, yz = bx * x, by * y, bz * z, bx * y, bx * z, by * z
+    rows = [1 - yy - zz, xy - az, xz + ay, xy + az, 1 - xx - zz, yz - ax, xz - ay, yz + ax, 1 - xx - yy]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
+    """(..., 3) axis-angle vectors with angles from 0 to pi of (..., 3, 3) rotation matrices."""
+    quaternion = matrix_to_quaternion(matrix)
+    vector = quaternion[..., 1:]
+    sine = vector.norm(dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(sine, quaternion[..., :1])
+    return vector * torch.where(sine > 1e-7, angle / sine.clamp_min(1e-7), torch.full_like(sine, 2.0))
+
+
+def matrix_to_quaternion(matrix: Tensor) -> Tensor:
+    """(..., 4) unit quaternions (w, x, y, z) with w >= 0 of (..., 3, 3) rotation matrices."""
+    m = matrix.flatten(-2)
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = m.unbind(-1)
+    # Four times the products of quaternion entries, one row for each entry that can be divided by; the largest is safe.
+    rows = torch.stack(
+        [
+            torch.stack([1 + m00 + m11 + m22, m21 - m12, m02 - m20, m10 - m01], -1),
+            torch.stack([m21 - m12, 1 + m00 - m11 - m22, m10 + m01, m02 + m20], -1),
+            torch.stack([m02 - m20, m10 + m01, 1 - m00 + m11 - m22, m12 + m21], -1),
+            torch.stack([m10 - m01, m20 + m02, m21 + m12, 1 - m00 - m11 + m22], -1),
+        ],
+        -2,
+    )
+    best = rows.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    row = rows.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)
+    quaternion = row / row.norm(dim=-1, keepdim=True)
+    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def matrix_to_euler_xyz(matrix: Tensor) -> Tensor:
+    """(..., 3) angles a, b, c in radians with R = Rx(a) Ry(b) Rz(c) of (..., 3, 3) rotation matrices."""
+    a = torch.atan2(-matrix[..., 1, 2], matrix[..., 2, 2])
+    # The slope of the arc sine has no bound at a right angle, where a and c are one: stop just before.
+    b = torch.asin(matrix[..., 0, 2].clamp(-1 + 1e-6, 1 - 1e-6))
+    c = torch.atan2(-matrix[..., 0, 1], matrix[..., 0, 0])
+    return torch.stack([a, b, c], -1)
+
+
+def unwrap_axis_angle(axis_angle: Tensor) -> Tensor:
+    """The same rotations of (F, ..., 3) axis-angle vectors, counted on over half and whole turns about an axis.
+
+    A turn about a steady axis has no jump any more. Near a whole turn no axis-angle vector is steady in all
+    directions; whoever needs that takes quaternions.
+    """
+    angle = axis_angle.norm(dim=-1)
+    axis = torch.nn.functional.normalize(axis_angle, dim=-1)
+    # Of the two ways to write a rotation, (axis, angle) and (-axis, -angle), that which goes on as the frame before.
+    turned = (axis[1:] * axis[:-1]).sum(-1) < 0
+    sign = torch.cat([torch.ones_like(angle[:1]), torch.where(turned, -1.0, 1.0).to(angle)]).cumprod(0)
+    signed = sign * angle
+    turns = torch.cat([torch.zeros_like(angle[:1]), torch.round(signed.diff(dim=0) / (2 * torch.pi))]).cumsum(0)
+    return torch.where((turns == 0)[..., None], axis_angle, (axis * sign[..., None]) * (signed - 2 * torch.pi * turns)[..., None])
+
+
+def fit_rotation(source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """(..., 3, 3) rotations R that minimise the weighted sum of ||R source - target||^2 (Kabsch).
+
+    Args:
+        source: (..., N, 3) points about their origin.
+        target: (..., N, 3) the same points after the rotation.
+        weights: (..., N) weights from 0.
+    """
+    covariance = target.mT @ (source * weights[..., None])
+    left, _, right = torch.linalg.svd(covariance)
+    sign = torch.linalg.det(left @ right)
+    flip = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], -1)
+    return (left * flip[..., None, :]) @ right
+
+
+def swing(source: Tensor, target: Tensor) -> Tensor:
+    """(..., 3, 3) smallest rotations that take the unit vectors (..., 3) `source` to `target`."""
+    axis = torch.linalg.cross(source, target)
+    cosine = (source * target).sum(-1)
+    matrix = skew(axis)
+    eye = torch.eye(3, dtype=source.dtype, device=source.device)
+    # Opposite vectors have no smallest rotation; the bound keeps that case finite, and the fit goes on from there.
+    return eye + matrix + matrix @ matrix / (1 + cosine).clamp_min(1e-3)[..., None, None]

@@ -1,0 +1,139 @@
+"""What the command line shows: sentences, tables, and how far a fit has come."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from .progress import Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from .data.preset import Preset
+    from .data.result import FitResult
+    from .data.tracks import KeypointTrack
+
+_PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False}
+"""Names of files and keypoints may hold what rich would take for markup."""
+
+
+def say(sentence: str) -> None:
+    """Prints a line, however long."""
+    Console(**_PLAIN).print(sentence, soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Prints a line to stderr."""
+    Console(stderr=True, **_PLAIN).print(sentence, soft_wrap=True)
+
+
+def show_track(track: "KeypointTrack", prefix: str = "", with_decisions: bool = True) -> None:
+    """One line about a track, and what its reader has found out."""
+    seconds = track.n_frames / track.fps
+    say(
+        f"{prefix}{track.name}: {track.n_frames} frames at {track.fps:g} fps ({seconds:.1f} s), "
+        f"{track.n_keypoints} keypoints, {100 * track.observed.mean():.0f} % observed"
+    )
+    if with_decisions:
+        for decision in track.decisions:
+            say(f"  {decision}")
+
+
+def show_keypoints(tracks: Sequence["KeypointTrack"]) -> None:
+    """A table of how often each keypoint is observed, with a column for each person."""
+    people = ["observed"] if len(tracks) == 1 else [f"person {number}" for number in range(len(tracks))]
+    shares = [track.observed.mean(0) for track in tracks]
+    rows = [[name, *(f"{100 * share[index]:.0f} %" for share in shares)] for index, name in enumerate(tracks[0].names)]
+    _show_table(["keypoint", *people], rows)
+
+
+def show_result(result: "FitResult", already_shown: Collection[str] = ()) -> None:
+    """What the fit has found out, a table of the residuals by keypoint, and the summary."""
+    for sentence in result.report:
+        if sentence not in already_shown:
+            say(f"  {sentence}")
+    rows = [[name, f"{1000 * residual:.1f}"] for name, residual in result.residual_by_keypoint().items()]
+    _show_table(["keypoint", "mean residual, mm"], rows)
+    say(f"{result.name}: {result.summary()}")
+
+
+def show_presets(presets: Sequence["Preset"]) -> None:
+    """A table of presets."""
+    rows = [[preset.name, preset.type, str(len(preset.stages)), preset.description] for preset in presets]
+    _show_table(["preset", "type", "stages", "description"], rows, justify="left")
+
+
+def show_stages(preset: "Preset") -> None:
+    """A table with one column for each stage of a preset, and what is odd about it."""
+    say(f"{preset.name}: {preset.type}, {preset.optimizer.get('type', 'default')} optimizer. {preset.description}".rstrip())
+    keys = dict.fromkeys(key for stage in preset.stages for key in stage)
+    rows = [[key, *("" if key not in stage else _shown(stage[key]) for stage in preset.stages)] for key in keys]
+    _show_table(["", *(f"stage {number}" for number in range(1, len(preset.stages) + 1))], rows)
+    for warning in preset.warnings():
+        say(f"Warning: {warning}")
+
+
+@contextmanager
+def progress() -> Iterator[ProgressCallback]:
+    """Shows a fit while it runs, on stderr: a bar in a terminal, else a line for each stage."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        lines = StageLines()
+        yield lines
+        lines.end_stage()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.4g}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("starting", total=1.0, loss=float("nan"))
+
+        def show(progress: Progress) -> None:
+            stage = f"stage {progress.stage + 1}/{progress.n_stages}, iteration {progress.iteration}/{progress.n_iterations}"
+            bar.update(task, completed=progress.fraction, description=stage, loss=progress.loss)
+
+        yield show
+        bar.update(task, completed=1.0)
+
+
+class StageLines:
+    """Prints a line for each stage when it is done: for logs."""
+
+    def __init__(self) -> None:
+        self._last: Progress | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Takes note of an iteration."""
+        if self._last is not None and progress.stage != self._last.stage:
+            self.end_stage()
+        self._last = progress
+
+    def end_stage(self) -> None:
+        """Prints the line of the stage that was noted last."""
+        if self._last is not None:
+            last = self._last
+            complain(
+                f"stage {last.stage + 1}/{last.n_stages}: {last.iteration} iterations, loss {last.loss:.4g}, {100 * last.fraction:.0f} %"
+            )
+
+
+def _show_table(header: Sequence[str], rows: Sequence[Sequence[str]], justify: Literal["left", "right"] = "right") -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, title in enumerate(header):
+        table.add_column(title, overflow="fold", justify=justify if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console(**_PLAIN).print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "-"
+    return f"{value:g}" if isinstance(value, float) else str(value)

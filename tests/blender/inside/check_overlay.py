@@ -1,0 +1,101 @@
+import json
+
+import bpy
+import numpy as np
+from check_action import keys_of
+from synthetic import random_track
+
+from blender_smplify import api, overlay
+
+
+def marker_positions(item: bpy.types.Object) -> dict[str, np.ndarray]:
+    return {bone.name: np.array(bone.head) for bone in item.pose.bones}
+
+
+def test_markers_are_where_the_points_are(scene):
+    track = random_track()
+    item = api.show_track(track)
+    for frame in range(track.n_frames):
+        scene.frame_set(1 + frame)
+        positions = marker_positions(item)
+        for index, name in enumerate(track.names[:4]):
+            if track.observed[frame, index]:
+                np.testing.assert_allclose(positions[name], track.points[frame, index], atol=1e-6)
+
+
+def test_a_missing_point_has_no_marker_and_never_lies_at_the_origin(scene):
+    track = random_track()
+    item = api.show_track(track)
+    assert "right_knee" not in item.pose.bones  # never observed
+    scales = []
+    for frame in range(track.n_frames):
+        scene.frame_set(1 + frame)
+        scales.append([item.pose.bones[name].scale.x for name in track.names[:4]])
+    np.testing.assert_array_equal(np.array(scales), track.observed[:, :4])
+    knee = keys_of(item, "left_knee", "location")[..., 1]
+    np.testing.assert_allclose(knee[:, 2], (2 * track.points[1, 1] + track.points[4, 1]) / 3, atol=1e-6)
+    ankle = keys_of(item, "left_ankle", "location")[..., 1]
+    np.testing.assert_allclose(ankle[:, 0], track.points[1, 2], atol=1e-6)
+    np.testing.assert_allclose(ankle[:, -1], track.points[-2, 2], atol=1e-6)
+
+
+def test_a_marker_is_a_small_ball_of_the_colour_of_its_side(scene):
+    track = random_track()
+    item = api.show_track(track)
+    (markers,) = item.children
+    scene.frame_set(2)
+    mesh = markers.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    hip = np.array([mesh.vertices[index].co for index in range(18)])
+    np.testing.assert_allclose(hip.mean(0), track.points[1, 0], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(hip - track.points[1, 0], axis=1), overlay.MARKER_RADIUS, atol=1e-6)
+    assert [slot.name for slot in mesh.materials] == ["SMPLify left", "SMPLify right", "SMPLify middle"]
+    assert mesh.polygons[0].material_index == 0
+    assert mesh.polygons[-1].material_index == 2  # the nose
+    loose = {tuple(sorted(edge.vertices)) for edge in mesh.edges} & {(0, 18), (18, 36)}
+    assert loose == {(0, 18), (18, 36)}  # hip to knee to ankle
+
+
+def test_names_are_shown_on_demand():
+    item = api.show_track(random_track())
+    assert not item.data.show_names
+    assert [bone.name for bone in item.data.bones] == ["left_hip", "left_knee", "left_ankle", "nose"]
+
+
+def test_the_object_gives_back_the_track_exactly(tmp_path):
+    track = random_track()
+    name = api.show_track(track).name
+    path = str(tmp_path / "take.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    again = overlay.read_track(bpy.data.objects[name])
+    np.testing.assert_array_equal(again.points, track.points)
+    np.testing.assert_array_equal(again.confidence, track.confidence)
+    assert (again.names, again.fps, again.name, again.decisions) == (track.names, track.fps, track.name, track.decisions)
+    assert again.convention.name == track.convention.name
+
+
+def test_only_keypoint_objects_are_overlays():
+    assert overlay.is_overlay(api.show_track(random_track()))
+    assert not overlay.is_overlay(bpy.data.objects.new("empty", None))
+    assert not overlay.is_overlay(None)
+
+
+def test_names_with_quotes_are_animated():
+    from blender_smplify.core import KeypointTrack
+
+    item = api.show_track(KeypointTrack(np.ones((2, 1, 3)), None, ['L "knee"'], 30))
+    bpy.context.scene.frame_set(1)
+    np.testing.assert_allclose(item.pose.bones[0].head, (1, 1, 1))
+    assert json.loads(item[overlay.KEY]["facts"])["names"] == ['L "knee"']
+
+
+def test_a_hundred_points_over_five_thousand_frames_are_quick():
+    import time
+
+    from blender_smplify.core import KeypointTrack
+
+    rng = np.random.default_rng(0)
+    track = KeypointTrack(rng.normal(size=(5000, 100, 3)), (rng.random((5000, 100)) > 0.1).astype(np.float32), [f"m{i}" for i in range(100)])
+    started = time.perf_counter()
+    api.show_track(track)
+    assert time.perf_counter() - started < 6  # 0.8 s on an idle machine
