@@ -1,7 +1,7 @@
 """What scripts call, and what the operators call: import tracks, fit them, put the result into the scene."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,16 +45,15 @@ def import_tracks(
         FittingError: The file cannot be read. The scene is unchanged.
     """
     tracks = read_tracks(path, fps=fps, units=units, up_axis=up_axis, convention=convention)
-    collection = _new_collection(Path(path).stem)
-    return [show_track(track, collection, frame_start, match_rate) for track in tracks]
+    return show_tracks(tracks, Path(path).stem, frame_start, match_rate)
 
 
-def show_track(
-    track: KeypointTrack, collection: bpy.types.Collection | None = None, frame_start: int = 1, match_rate: bool = True
-) -> bpy.types.Object:
-    """Shows a keypoint track as an animated object, in a collection of its own if none is given."""
-    frames = _frames(track.n_frames, track.fps, frame_start, match_rate)
-    return overlay.build_overlay(track, collection or _new_collection(track.name), frames)
+def show_tracks(tracks: Sequence[KeypointTrack], name: str, frame_start: int = 1, match_rate: bool = True) -> list[bpy.types.Object]:
+    """Shows the people of a take as animated objects, in a collection of the name of the take."""
+    collection = _new_collection(name)
+    return [
+        overlay.build_overlay(track, collection, _frames(track.n_frames, track.fps, frame_start, match_rate)) for track in tracks
+    ]
 
 
 def fit(

@@ -15,7 +15,7 @@ from pathlib import Path
 from .core import FitCancelled, PythonError
 from .environment import isolated
 
-LAST_LINES = 6
+LAST_LINES = 8
 """Lines of output that an error quotes."""
 
 
@@ -115,7 +115,8 @@ class EnvironmentBuild:
         """
         self.check()
         self.title, start = step.title, self.fraction
-        self.say(f"{step.title}: {' '.join(step.command)}")
+        shown = (part for part in step.command if "\n" not in part)  # no programs that are given as text
+        self.say(f"{step.title}: {' '.join(shown)}")
         options = isolated()
         options["env"] |= variables or {}
         try:

@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 from bpy_extras.io_utils import ImportHelper
 
 from . import api, overlay, preferences, presets, session
-from .core import SAMPLE_TAKE, TRACK_SUFFIXES, FitResult, FittingError, list_conventions
+from .core import SAMPLE_TAKE, TRACK_SUFFIXES, FitResult, FittingError, KeypointTrack, list_conventions, read_tracks
 from .operator_base import Operator
 
 AUTO = "AUTO"
@@ -91,20 +91,20 @@ class SMPLIFY_OT_import_track(Operator, ImportHelper):
         """Imports the files."""
         names = [item.name for item in self.files if item.name]
         paths = [Path(self.directory, name) for name in names] if names else [Path(self.filepath)]
-        items = [item for path in paths for item in self._import(path)]
+        takes = {path.stem: self._read(path) for path in paths}  # all of them, before anything is shown
+        items = [item for name, tracks in takes.items() for item in api.show_tracks(tracks, name, match_rate=self.match_rate)]
         _select(context, items[0])
         facts = overlay.track_facts(items[0])
         people = "" if len(items) == 1 else f"{len(items)} people, the first: "
         self.report({"INFO"}, f"{people}{facts['n_frames']} frames at {facts['fps']:g} fps, {len(facts['names'])} keypoints. {' '.join(facts['decisions'])}")
 
-    def _import(self, path: Path) -> list[bpy.types.Object]:
-        return api.import_tracks(
+    def _read(self, path: Path) -> list[KeypointTrack]:
+        return read_tracks(
             path,
             fps=self.fps if self.use_fps else None,
             units=None if self.units == AUTO else self.units,
             up_axis=None if self.up_axis == AUTO else self.up_axis,
             convention=None if self.convention == AUTO else self.convention,
-            match_rate=self.match_rate,
         )
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import bpy
 
 from . import api, overlay, python_setup, session
-from .core import PARAMETERS
 from .operators import scene_tracks, shown_track
+from .properties import FIT_KEYS
 
 LINE_LENGTH = 44
 """Characters that fit into a line of the sidebar."""
@@ -139,8 +139,8 @@ class SMPLIFY_PT_stages(SmplifyPanel, bpy.types.Panel):
         column.operator("smplify.stage_move", text="", icon="TRIA_DOWN").direction = "DOWN"
         stage = settings.stages[settings.active_stage]
         parameters = layout.column(heading="Fit", align=True)
-        for parameter in PARAMETERS[settings.preset_type()]:
-            parameters.prop(stage, f"fit_{parameter}")
+        for key in FIT_KEYS:
+            parameters.prop(stage, key)
         column = layout.column(align=True)
         column.prop(stage, "n_iter")
         column.prop(stage, "ftol")

@@ -106,7 +106,7 @@ class SMPLIFY_OT_stage_add(StageOperator):
     def run(self, context: bpy.types.Context) -> None:
         """Adds the stage."""
         settings = context.scene.smplify
-        like = settings.stages[settings.active_stage].to_dict(settings.preset_type())
+        like = settings.stages[settings.active_stage].to_dict()
         settings.stages.add().from_dict(like, settings.handler_keys())
         settings.active_stage += 1
         settings.stages.move(len(settings.stages) - 1, settings.active_stage)

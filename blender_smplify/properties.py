@@ -13,6 +13,7 @@ from . import overlay
 from .core import GENDERS, PARAMETERS, PART_WEIGHTS, REDUCTIONS, Preset, handler_keys_of
 
 DEFAULT_PRESET = "smplify"
+FIT_KEYS = tuple(f"fit_{parameter}" for parameter in PARAMETERS["SMPLify"])
 AS_PRESET = "AS_PRESET"
 N_DIGITS = 6
 """Digits that a number keeps: Blender stores 32 bits, and 0.005 shall not become 0.004999999888 in a file."""
@@ -41,21 +42,13 @@ class Stage(bpy.types.PropertyGroup):
     fit_transl: BoolProperty(name="Transl", default=True, description="Fit the place of the body")
     fit_body_pose: BoolProperty(name="Body Pose", default=True, description="Fit the rotation of the joints")
     fit_betas: BoolProperty(name="Betas", default=True, description="Fit the shape of the body")
-    fit_left_hand_pose: BoolProperty(name="Left Hand", default=True)
-    fit_right_hand_pose: BoolProperty(name="Right Hand", default=True)
-    fit_expression: BoolProperty(name="Expression", default=True)
-    fit_jaw_pose: BoolProperty(name="Jaw", default=True)
-    fit_leye_pose: BoolProperty(name="Left Eye", default=True)
-    fit_reye_pose: BoolProperty(name="Right Eye", default=True)
     use_shoulder_hip_only: BoolProperty(name="Shoulders and Hips Only", description="Keypoints of other parts get no weight")
     terms: CollectionProperty(type=StageWeight)
     parts: CollectionProperty(type=StageWeight)
 
     def from_dict(self, values: Mapping[str, Any], handler_keys: list[str]) -> None:
         """Takes over the keys of a stage of a preset; keys that it lacks get their default."""
-        for key in self.fit_keys():
-            setattr(self, key, values.get(key, True))
-        for key in ("n_iter", "ftol", "use_shoulder_hip_only"):
+        for key in ("n_iter", "ftol", *FIT_KEYS, "use_shoulder_hip_only"):
             setattr(self, key, values.get(key, self.bl_rna.properties[key].default))
         self.terms.clear()
         for key in handler_keys:
@@ -71,20 +64,16 @@ class Stage(bpy.types.PropertyGroup):
             part.is_set = values.get(key) is not None
             part.value = values.get(key) if part.is_set else 1
 
-    def to_dict(self, type_: str) -> dict[str, Any]:
-        """The keys of the stage for a preset of a type ("SMPLify" or "SMPLifyX")."""
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of the stage for a preset."""
         values: dict[str, Any] = {"n_iter": self.n_iter, "ftol": _rounded(self.ftol)}
-        values |= {f"fit_{parameter}": getattr(self, f"fit_{parameter}") for parameter in PARAMETERS[type_]}
+        values |= {key: getattr(self, key) for key in FIT_KEYS}
         values |= {f"{term.name}_weight": _rounded(term.value) for term in self.terms if term.is_set}
         values |= {f"{term.name}_reduction": term.reduction for term in self.terms if term.reduction != AS_PRESET}
         values |= {part.name: _rounded(part.value) for part in self.parts if part.is_set}
         if self.use_shoulder_hip_only:
             values["use_shoulder_hip_only"] = True
         return values
-
-    def fit_keys(self, type_: str = "SMPLifyX") -> list[str]:
-        """The switches of what is fitted."""
-        return [f"fit_{parameter}" for parameter in PARAMETERS[type_]]
 
     def title(self) -> str:
         """What the stage fits, in a word or two."""
@@ -122,11 +111,7 @@ class Settings(bpy.types.PropertyGroup):
             PresetError: A stage has a value that the fitter does not take.
         """
         preset = Preset.from_dict(json.loads(self.preset_values), self.preset)
-        return preset.with_stages([stage.to_dict(preset.type) for stage in self.stages])
-
-    def preset_type(self) -> str:
-        """ "SMPLify" or "SMPLifyX", of the preset that is edited."""
-        return json.loads(self.preset_values).get("type", "SMPLify")
+        return preset.with_stages([stage.to_dict() for stage in self.stages])
 
     def handler_keys(self) -> list[str]:
         """Handler keys of the preset that is edited."""

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from .data.preset import Preset, list_presets, load_preset
     from .data.result import FitResult
     from .data.tracks import KeypointTrack, read_track, read_tracks
-    from .devices import devices
+    from .device import devices
     from .errors import FitCancelled, FittingError
     from .handlers import (
         BaseHandler,
         BaseInput,
         BetasPriorHandler,
         BodyPosePriorHandler,
+        JointMotionHandler,
         Keypoint3dLimbLenHandler,
         Keypoint3dLimbLenInput,
         Keypoint3dMSEHandler,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         build_loss,
     )
     from .losses import (
+        JointAccelerationLoss,
         JointPriorLoss,
         KeypointMSELoss,
         LimbLengthLoss,
@@ -53,14 +55,14 @@ _HOMES = {
     "data.preset": ("Preset", "list_presets", "load_preset"),
     "data.result": ("FitResult",),
     "data.tracks": ("KeypointTrack", "read_track", "read_tracks"),
-    "devices": ("devices",),
+    "device": ("devices",),
     "errors": ("FitCancelled", "FittingError"),
     "handlers": (
-        *("BaseHandler", "BaseInput", "BetasPriorHandler", "BodyPosePriorHandler", "Keypoint3dLimbLenHandler"),
+        *("BaseHandler", "BaseInput", "BetasPriorHandler", "BodyPosePriorHandler", "JointMotionHandler", "Keypoint3dLimbLenHandler"),
         *("Keypoint3dLimbLenInput", "Keypoint3dMSEHandler", "Keypoint3dMSEInput", "build_handler", "build_loss"),
     ),
     "losses": (
-        *("JointPriorLoss", "KeypointMSELoss", "LimbLengthLoss", "Loss", "MaxMixturePriorLoss"),
+        *("JointAccelerationLoss", "JointPriorLoss", "KeypointMSELoss", "LimbLengthLoss", "Loss", "MaxMixturePriorLoss"),
         *("PoseRegLoss", "ShapePriorLoss", "SmoothJointLoss"),
     ),
     "progress": ("Progress",),

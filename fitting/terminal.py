@@ -71,7 +71,7 @@ def show_stages(preset: "Preset") -> None:
     say(f"{preset.name}: {preset.type}, {preset.optimizer.get('type', 'default')} optimizer. {preset.description}".rstrip())
     keys = dict.fromkeys(key for stage in preset.stages for key in stage)
     rows = [[key, *("" if key not in stage else _shown(stage[key]) for stage in preset.stages)] for key in keys]
-    _show_table(["", *(f"stage {number}" for number in range(1, len(preset.stages) + 1))], rows)
+    _show_table(["", *(f"stage {number}" for number in range(len(preset.stages)))], rows)
     for warning in preset.warnings():
         say(f"Warning: {warning}")
 
@@ -119,9 +119,8 @@ class StageLines:
         """Prints the line of the stage that was noted last."""
         if self._last is not None:
             last = self._last
-            complain(
-                f"stage {last.stage + 1}/{last.n_stages}: {last.iteration} iterations, loss {last.loss:.4g}, {100 * last.fraction:.0f} %"
-            )
+            iterations = f"{last.iteration} of {last.n_iterations} iterations"
+            complain(f"stage {last.stage + 1}/{last.n_stages}: {iterations}, loss {last.loss:.4g}, {100 * last.fraction:.0f} %")
 
 
 def _show_table(header: Sequence[str], rows: Sequence[Sequence[str]], justify: Literal["left", "right"] = "right") -> None:

@@ -33,7 +33,9 @@ if __name__ == "__main__":
         assert _spec.loader is not None
         sys.modules["fitting"] = importlib.util.module_from_spec(_spec)
         _spec.loader.exec_module(sys.modules["fitting"])
-    sys.exit(importlib.import_module("fitting.worker").main(*_streams))
+    _exit_code = importlib.import_module("fitting.worker").main(*_streams)
+    sys.stderr.flush()
+    os._exit(_exit_code)  # everything is written, and to take PyTorch down properly would take a second
 
 from . import protocol
 from .errors import DeviceError, FitCancelled, FittingError, PythonError, WorkerError
@@ -80,7 +82,7 @@ def load_fitter() -> Fitter:
             what = f"has no {shown}" if is_missing else f"cannot load its {shown} ({error})"
             raise PythonError(f"{sys.executable} {what}.", "Choose another Python, or press 'Build environment'.") from error
     from .api import fit  # noqa: PLC0415 - these need PyTorch
-    from .devices import devices  # noqa: PLC0415
+    from .device import devices  # noqa: PLC0415
 
     package = sys.modules[__package__ or "fitting"]
     versions = {"python": platform.python_version(), **{name: str(module.__version__) for name, module in modules.items()}}

@@ -2,7 +2,7 @@
 
 from .base import HANDLERS, BaseHandler, BaseInput, build_handler, build_loss
 from .keypoints import Keypoint3dLimbLenHandler, Keypoint3dLimbLenInput, Keypoint3dMSEHandler, Keypoint3dMSEInput
-from .priors import BetasPriorHandler, BodyPosePriorHandler
+from .priors import BetasPriorHandler, BodyPosePriorHandler, JointMotionHandler
 
 __all__ = [
     "HANDLERS",
@@ -10,6 +10,7 @@ __all__ = [
     "BaseInput",
     "BetasPriorHandler",
     "BodyPosePriorHandler",
+    "JointMotionHandler",
     "Keypoint3dLimbLenHandler",
     "Keypoint3dLimbLenInput",
     "Keypoint3dMSEHandler",

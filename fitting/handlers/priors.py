@@ -71,3 +71,21 @@ class BodyPosePriorHandler(_PriorHandler):
         logger: logging.Logger | str | None = None,
     ) -> None:
         super().__init__(prior_loss, handler_key, device, logger)
+
+
+@HANDLERS.register
+class JointMotionHandler(_PriorHandler):
+    """A loss of the motion of the skeleton's joints and keypoints; arguments as `_PriorHandler`."""
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        handler_key: str = "joint_motion",
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(prior_loss, handler_key, device, logger)
+
+    def loss_arguments(self, model_joints: Tensor, **_: Any) -> dict[str, Tensor]:
+        """The keypoints of the body, in its own convention."""
+        return {"joints": model_joints}

@@ -4,11 +4,13 @@ from .base import LOSSES, Loss
 from .keypoints import KeypointMSELoss
 from .limbs import LimbLengthLoss
 from .mixture import MaxMixturePriorLoss
+from .motion import JointAccelerationLoss
 from .pose import JointPriorLoss, PoseRegLoss, SmoothJointLoss
 from .shape import ShapePriorLoss
 
 __all__ = [
     "LOSSES",
+    "JointAccelerationLoss",
     "JointPriorLoss",
     "KeypointMSELoss",
     "LimbLengthLoss",

@@ -74,3 +74,8 @@ class Loss(nn.Module):
         if reduction == "mean":
             return weighted.mean()
         return weighted.sum() if reduction == "sum" else weighted
+
+
+def geman_mcclure(values: Tensor, sigma: float) -> Tensor:
+    """Residuals whose square is the robust function of Geman and McClure, s^2 v^2 / (s^2 + v^2): v^2 below sigma, at most s^2."""
+    return values * (1 + (values / sigma).square()).rsqrt()

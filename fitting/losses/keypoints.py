@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from ..errors import PresetError
-from .base import LOSSES, Loss, Reduction
+from .base import LOSSES, Loss, Reduction, geman_mcclure
 
 
 @LOSSES.register
@@ -54,8 +54,7 @@ class KeypointMSELoss(Loss):
         """
         error = pred - target
         value = error if self.robust_on == "error" else error.square()
-        # rho(v) = s^2 v^2 / (s^2 + v^2), and the square of this is rho.
-        residuals = value * (1 + (value / self.sigma).square()).rsqrt()
+        residuals = geman_mcclure(value, self.sigma)
         for weight in (keypoint_weight, pred_conf, target_conf):
             if weight is not None:
                 residuals = residuals * weight.sqrt()[..., None]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..body import build_body_model
 from ..data.preset import INFO_LEVELS, PARAMETERS, STARTS, check_stage
-from ..devices import resolve_device
+from ..device import resolve_device
 from ..errors import FittingError, PresetError, did_you_mean
 from ..handlers import BaseHandler, BaseInput, build_handler
 from ..progress import Progress, ProgressCallback

@@ -20,7 +20,7 @@ from fitting.progress import Progress  # noqa: E402
 from fitting.worker import Fitter, main  # noqa: E402
 
 
-def fit(track, preset, body, gender, device, on_progress):
+def fit(track, *, preset, body, gender, device, on_progress):
     what = track.name
     if what == "noisy":
         print("printed by a library")

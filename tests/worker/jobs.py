@@ -16,7 +16,8 @@ PATIENCE = 60.0
 
 def make_preset(**stage) -> Preset:
     handler = {"handler_key": "keypoints3d_mse", "type": "Keypoint3dMSEHandler", "mse_loss": {"type": "KeypointMSELoss"}}
-    return Preset.from_dict({"handlers": [handler], "stages": [{"n_iter": 3, **stage}]}, "tiny")
+    optimizer = {"type": "LBFGS", "max_iter": 5}
+    return Preset.from_dict({"handlers": [handler], "stages": [{"n_iter": 3, **stage}], "optimizer": optimizer}, "tiny")
 
 
 def make_job(folder: Path, name: str = "walk", preset: Preset | None = None, **options) -> FitJob:

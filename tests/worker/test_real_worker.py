@@ -17,7 +17,7 @@ from fitting.data.job import FitJob
 from fitting.data.preset import load_preset
 from fitting.data.result import FitResult
 from fitting.data.tracks.track import KeypointTrack
-from fitting.errors import BodyError, DeviceError, PythonError
+from fitting.errors import BodyError, DeviceError, FitCancelled, PythonError
 from fitting.protocol import EVENTS, decode
 
 PACKAGE = Path(fitting.__file__).parent
@@ -27,7 +27,7 @@ def rest_track(n_frames: int = 4) -> KeypointTrack:
     """The default body in its T-pose, moving along: what any fit must find."""
     body = load_default_body()
     joints = body.rest_joints(np.zeros(10)) + np.array([0.0, 1.0, 0.0], np.float32)
-    points = np.stack([joints + [0.01 * frame, 0, 0] for frame in range(n_frames)])
+    points = np.stack([joints + np.array([0.01 * frame, 0, 0]) for frame in range(n_frames)])
     return KeypointTrack(points, None, "smpl", 30.0, "rest")
 
 
@@ -53,14 +53,26 @@ def test_hello(client):
 def test_a_real_fit(client, tmp_path):
     job = FitJob(tmp_path / "job")
     track = rest_track()
-    job.write(track, load_preset("smplify"), device="cpu")
+    job.write(track, make_preset(), device="cpu")
     told = []
     result = FitResult.load(client.wait(job.folder, told.append))
     assert result.n_frames == 4
     assert result.mean_residual() < 0.005
     np.testing.assert_allclose(np.diff(result.params["transl"], axis=0), [[0.01, 0, 0]] * 3, atol=1e-3)
-    assert told[-1].stage == told[-1].n_stages - 1
-    assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
+    assert [(progress.stage, progress.n_stages) for progress in told] == [(0, 1)] * len(told)
+    assert set(told[-1].terms) == {"keypoints3d_mse"}
+    assert 0 < told[0].fraction <= told[-1].fraction <= 1
+
+
+def test_a_real_fit_is_cancelled(client, tmp_path):
+    def stop(progress):
+        raise FitCancelled
+
+    job = FitJob(tmp_path / "job")
+    job.write(rest_track(), load_preset("xrmocap_smplify"), device="cpu")
+    with pytest.raises(FitCancelled):
+        client.wait(job.folder, stop)
+    assert (client.state, job.result_path.exists()) == ("ready", False)
 
 
 @pytest.mark.parametrize(

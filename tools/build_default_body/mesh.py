@@ -99,7 +99,7 @@ def find_mirror(vertices: Floats) -> Integers:
     """
     distance, mirror = cKDTree(vertices).query(vertices * [-1, 1, 1])
     if distance.max() > _SAME_POINT or not np.array_equal(mirror[mirror], np.arange(len(mirror))):
-        raise FittingError(f"The base mesh is not symmetric: a vertex is {1000 * distance.max():.3g} mm from its mirror image.")
+        raise FittingError("The base mesh is not symmetric: some vertex has no mirror image of its own.", "Use the base mesh of the wheel.")
     return np.asarray(mirror, np.int64)
 
 

@@ -6,6 +6,12 @@ from check_action import keys_of
 from synthetic import random_track
 
 from blender_smplify import api, overlay
+from blender_smplify.core import KeypointTrack
+
+
+def show(track: KeypointTrack) -> bpy.types.Object:
+    (item,) = api.show_tracks([track], track.name)
+    return item
 
 
 def marker_positions(item: bpy.types.Object) -> dict[str, np.ndarray]:
@@ -14,7 +20,7 @@ def marker_positions(item: bpy.types.Object) -> dict[str, np.ndarray]:
 
 def test_markers_are_where_the_points_are(scene):
     track = random_track()
-    item = api.show_track(track)
+    item = show(track)
     for frame in range(track.n_frames):
         scene.frame_set(1 + frame)
         positions = marker_positions(item)
@@ -25,7 +31,7 @@ def test_markers_are_where_the_points_are(scene):
 
 def test_a_missing_point_has_no_marker_and_never_lies_at_the_origin(scene):
     track = random_track()
-    item = api.show_track(track)
+    item = show(track)
     assert "right_knee" not in item.pose.bones  # never observed
     scales = []
     for frame in range(track.n_frames):
@@ -41,7 +47,7 @@ def test_a_missing_point_has_no_marker_and_never_lies_at_the_origin(scene):
 
 def test_a_marker_is_a_small_ball_of_the_colour_of_its_side(scene):
     track = random_track()
-    item = api.show_track(track)
+    item = show(track)
     (markers,) = item.children
     scene.frame_set(2)
     mesh = markers.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
@@ -56,14 +62,14 @@ def test_a_marker_is_a_small_ball_of_the_colour_of_its_side(scene):
 
 
 def test_names_are_shown_on_demand():
-    item = api.show_track(random_track())
+    item = show(random_track())
     assert not item.data.show_names
     assert [bone.name for bone in item.data.bones] == ["left_hip", "left_knee", "left_ankle", "nose"]
 
 
 def test_the_object_gives_back_the_track_exactly(tmp_path):
     track = random_track()
-    name = api.show_track(track).name
+    name = show(track).name
     path = str(tmp_path / "take.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
@@ -75,15 +81,13 @@ def test_the_object_gives_back_the_track_exactly(tmp_path):
 
 
 def test_only_keypoint_objects_are_overlays():
-    assert overlay.is_overlay(api.show_track(random_track()))
+    assert overlay.is_overlay(show(random_track()))
     assert not overlay.is_overlay(bpy.data.objects.new("empty", None))
     assert not overlay.is_overlay(None)
 
 
 def test_names_with_quotes_are_animated():
-    from blender_smplify.core import KeypointTrack
-
-    item = api.show_track(KeypointTrack(np.ones((2, 1, 3)), None, ['L "knee"'], 30))
+    item = show(KeypointTrack(np.ones((2, 1, 3)), None, ['L "knee"'], 30))
     bpy.context.scene.frame_set(1)
     np.testing.assert_allclose(item.pose.bones[0].head, (1, 1, 1))
     assert json.loads(item[overlay.KEY]["facts"])["names"] == ['L "knee"']
@@ -92,10 +96,8 @@ def test_names_with_quotes_are_animated():
 def test_a_hundred_points_over_five_thousand_frames_are_quick():
     import time
 
-    from blender_smplify.core import KeypointTrack
-
     rng = np.random.default_rng(0)
     track = KeypointTrack(rng.normal(size=(5000, 100, 3)), (rng.random((5000, 100)) > 0.1).astype(np.float32), [f"m{i}" for i in range(100)])
     started = time.perf_counter()
-    api.show_track(track)
+    show(track)
     assert time.perf_counter() - started < 6  # 0.8 s on an idle machine

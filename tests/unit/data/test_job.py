@@ -72,8 +72,14 @@ def test_the_folder_is_absolute(monkeypatch, tmp_path):
         ('{"format": "smplify-job", "version": 2}', "has version 2, expected 1"),
         ('{"format": "smplify-job", "version": 1}', "has no valid 'preset'"),
         ('{"format": "smplify-job", "version": 1, "preset": {}}', "has no valid 'preset_name'"),
-        ('{"format": "smplify-job", "version": 1, "preset": {}, "preset_name": "x", "device": 3}', "The job has device = 3, expected a text"),
-        ('{"format": "smplify-job", "version": 1, "preset": {}, "preset_name": "x", "body": []}', r"The job has body = \[\], expected a text"),
+        (
+            '{"format": "smplify-job", "version": 1, "preset": {}, "preset_name": "x", "device": 3}',
+            "The job has device = 3, expected a text",
+        ),
+        (
+            '{"format": "smplify-job", "version": 1, "preset": {}, "preset_name": "x", "body": []}',
+            r"The job has body = \[\], expected a text",
+        ),
     ],
 )
 def test_a_wrong_request_is_told(job, text, message):
@@ -106,7 +112,7 @@ def test_missing_files_are_told(job, tmp_path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FittingError, match="Cannot write the job folder .*: Not a directory"):
+    with pytest.raises(FittingError, match=r"Cannot write the job folder .*: Not a directory"):
         FitJob(tmp_path / "file" / "job").write(make_track(), make_preset())
 
 

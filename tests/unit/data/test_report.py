@@ -49,5 +49,5 @@ def test_nothing_observed_is_null_not_nan(tmp_path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError, match="The folder .* cannot be made"):
+    with pytest.raises(ResultError, match=r"The folder .* cannot be made"):
         write_report(make_result([[0.0]]), tmp_path / "file" / "report")
