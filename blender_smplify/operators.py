@@ -10,7 +10,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from . import api, overlay, preferences, presets, session
+from . import api, overlay, preferences, preset_library, session
 from .core import SAMPLE_TAKE, TRACK_SUFFIXES, FitResult, FittingError, KeypointTrack, list_conventions, read_tracks
 from .operator_base import Operator
 
@@ -177,7 +177,7 @@ class SMPLIFY_OT_fit(Operator):
     def _requests(self, context: bpy.types.Context) -> list[session.Request]:
         settings = context.scene.smplify
         items = scene_tracks(context) if self.all_tracks else [shown_track(context)]
-        preset = presets.chosen(settings)
+        preset = preset_library.chosen(settings)
         return [
             session.Request(overlay.read_track(item), preset, gender=settings.gender, device=preferences.device(), overlay=item.name)
             for item in items

@@ -80,7 +80,7 @@ class SMPLIFY_PT_fit(SmplifyPanel, bpy.types.Panel):
         if addon:
             layout.prop(addon.preferences, "device")
         if session.state.running is None:
-            self._draw_buttons(context)
+            _fit_buttons(layout, context)
         else:
             row = layout.row(align=True)
             row.progress(factor=session.state.fraction, text=session.state.text)
@@ -89,14 +89,6 @@ class SMPLIFY_PT_fit(SmplifyPanel, bpy.types.Panel):
             _text(layout, session.state.message, "ERROR")
         if session.state.finished:
             layout.operator("smplify.apply_result", icon="CHECKMARK")
-
-    def _draw_buttons(self, context: bpy.types.Context) -> None:
-        column = self.layout.column(align=True)
-        column.scale_y = 1.5
-        column.operator("smplify.fit", icon="ARMATURE_DATA").all_tracks = False
-        n_tracks = len(scene_tracks(context))
-        if n_tracks > 1:
-            self.layout.operator("smplify.fit", text=f"Fit All {n_tracks} People").all_tracks = True
 
 
 class SMPLIFY_UL_stages(bpy.types.UIList):
@@ -144,27 +136,13 @@ class SMPLIFY_PT_stages(SmplifyPanel, bpy.types.Panel):
         column = layout.column(align=True)
         column.prop(stage, "n_iter")
         column.prop(stage, "ftol")
-        self._draw_weights(layout, "Terms", "smplify_terms", stage.terms)
-        body = self._draw_weights(layout, "Parts of the Body", "smplify_parts", stage.parts)
+        _weights(layout, "Terms", "smplify_terms", stage.terms)
+        body = _weights(layout, "Parts of the Body", "smplify_parts", stage.parts)
         if body:
             body.prop(stage, "use_shoulder_hip_only")
         row = layout.row(align=True)
         row.operator("smplify.preset_save", icon="FILE_TICK")
         row.operator("smplify.preset_remove", text="", icon="TRASH")
-
-    def _draw_weights(self, layout: bpy.types.UILayout, title: str, name: str, weights: Any) -> bpy.types.UILayout | None:
-        header, body = layout.panel(name, default_closed=True)
-        header.label(text=title)
-        if body:
-            for weight in weights:
-                row = body.row(heading=weight.name.removesuffix("_weight").replace("_", " ").title())
-                row.prop(weight, "is_set", text="")
-                field = row.row(align=True)
-                field.enabled = weight.is_set
-                field.prop(weight, "value", text="")
-                if not weight.name.endswith("_weight"):
-                    row.prop(weight, "reduction", text="")
-        return body
 
 
 class SMPLIFY_PT_result(SmplifyPanel, bpy.types.Panel):
@@ -194,6 +172,30 @@ class SMPLIFY_PT_result(SmplifyPanel, bpy.types.Panel):
         if body:
             for sentence in known["report"].splitlines():
                 _text(body, sentence)
+
+
+def _fit_buttons(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    column = layout.column(align=True)
+    column.scale_y = 1.5
+    column.operator("smplify.fit", icon="ARMATURE_DATA").all_tracks = False
+    n_tracks = len(scene_tracks(context))
+    if n_tracks > 1:
+        layout.operator("smplify.fit", text=f"Fit All {n_tracks}").all_tracks = True
+
+
+def _weights(layout: bpy.types.UILayout, title: str, name: str, weights: Any) -> bpy.types.UILayout | None:
+    header, body = layout.panel(name, default_closed=True)
+    header.label(text=title)
+    if body:
+        for weight in weights:
+            row = body.row(heading=weight.name.removesuffix("_weight").replace("_", " ").title())
+            row.prop(weight, "is_set", text="")
+            field = row.row(align=True)
+            field.enabled = weight.is_set
+            field.prop(weight, "value", text="")
+            if not weight.name.endswith("_weight"):
+                row.prop(weight, "reduction", text="")
+    return body
 
 
 def _text(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:

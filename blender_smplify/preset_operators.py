@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from . import presets
+from . import preset_library
 from .core import load_preset
 from .operator_base import Operator
 
@@ -21,7 +21,7 @@ class SMPLIFY_MT_presets(bpy.types.Menu):
 
     def draw(self, _context: bpy.types.Context) -> None:
         """Lists the presets."""
-        for name in presets.listed:
+        for name in preset_library.listed:
             self.layout.operator(SMPLIFY_OT_preset_load.bl_idname, text=name).name = name
 
 
@@ -36,7 +36,7 @@ class SMPLIFY_OT_preset_load(Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Loads the preset."""
-        context.scene.smplify.edit_preset(load_preset(self.name, presets.folder()))
+        context.scene.smplify.edit_preset(load_preset(self.name, preset_library.folder()))
 
 
 class SMPLIFY_OT_preset_save(Operator):
@@ -52,13 +52,13 @@ class SMPLIFY_OT_preset_save(Operator):
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Asks for the name."""
         now = context.scene.smplify.preset
-        self.name = now if presets.is_own(now) else f"my {now}"
+        self.name = now if preset_library.is_own(now) else f"my {now}"
         return context.window_manager.invoke_props_dialog(self)
 
     def run(self, context: bpy.types.Context) -> None:
         """Writes the file."""
         settings = context.scene.smplify
-        presets.save(presets.chosen(settings), self.name)
+        preset_library.save(preset_library.chosen(settings), self.name)
         settings.preset = self.name
         self.report({"INFO"}, f"Saved the preset {self.name!r}.")
 
@@ -78,7 +78,7 @@ class SMPLIFY_OT_preset_remove(Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Deletes the file; the stages stay in the panel."""
         settings = context.scene.smplify
-        presets.remove(settings.preset)
+        preset_library.remove(settings.preset)
         self.report({"INFO"}, f"Deleted the preset {settings.preset!r}.")
 
 
@@ -167,7 +167,7 @@ def register() -> None:
     """Registers the operators and lists the presets."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    presets.refresh()
+    preset_library.refresh()
 
 
 def unregister() -> None:

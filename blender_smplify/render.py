@@ -11,13 +11,15 @@ from .core import atomic_path
 from .materials import material
 
 SIZE = (960, 720)
-N_CYCLES_SAMPLES = 16
+N_CYCLES_SAMPLES = 12
 N_POSES = 40
 """Poses of the clip that are looked at."""
 NEAR = 0.3
 """Poses in which the body is nearer than this (metres) to where it is in the picture fit into it too."""
 MARGIN = 0.2
 """Metres around the joints: the body is thicker than its skeleton."""
+GROUND_SIZE = 500.0
+"""Metres to each side: the horizon is far away."""
 SIDEWAYS, DOWNWARDS = np.radians(35), np.radians(12)
 """How far the camera stands to the side of the front, and how far it looks down."""
 
@@ -46,7 +48,8 @@ def render_still(path: str | Path, armature: bpy.types.Object, frame: int | None
     render.engine = "CYCLES"
     render.resolution_x, render.resolution_y = SIZE
     render.image_settings.file_format = "PNG"
-    scene.cycles.samples, scene.cycles.max_bounces, scene.cycles.use_denoising = N_CYCLES_SAMPLES, 3, True
+    scene.cycles.samples, scene.cycles.max_bounces = N_CYCLES_SAMPLES, 2
+    scene.cycles.use_denoising, scene.cycles.denoising_prefilter, scene.cycles.denoising_quality = True, "FAST", "FAST"
     _add_set(armature, poses, frame)
     scene.frame_set(frame)
     with atomic_path(path) as temporary:
@@ -69,9 +72,8 @@ def _add_set(armature: bpy.types.Object, poses: dict[int, NDArray[np.float64]], 
     floor = min(_lowest(armature, number) for number in (*list(poses)[:: max(1, len(poses) // 8)], frame))
     middle = poses[frame].mean(0)
 
-    size = 100.0
     ground = bpy.data.meshes.new("Ground")
-    ground.from_pydata([(x, y, 0) for x, y in ((-size, -size), (size, -size), (size, size), (-size, size))], [], [(0, 1, 2, 3)])
+    ground.from_pydata([(x * GROUND_SIZE, y * GROUND_SIZE, 0) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))], [], [(0, 1, 2, 3)])
     ground.materials.append(material("ground", roughness=0.9))
     collection.objects.link(item := bpy.data.objects.new("Ground", ground))
     item.location = (middle[0], middle[1], floor)

@@ -16,7 +16,7 @@ import bpy
 
 from . import preferences, python_setup
 from .core import FitJob, FitResult, FittingError, KeypointTrack, Preset, Progress, protocol
-from .environment import find_python
+from .environment import find_python, python_at
 from .worker_client import WorkerClient
 
 logger = logging.getLogger(__name__)
@@ -75,10 +75,9 @@ def client(python: str | Path | None = None) -> WorkerClient:
         PythonError: No Python with PyTorch is known.
     """
     global _client  # noqa: PLW0603 - the one worker of the session
-    path = find_python(python or preferences.python_path(), python_setup.managed_python())
+    path = python_at(python) if python else find_python(preferences.python_path(), python_setup.managed_python())
     if _client is not None and _client.python != path:
-        _client.close(CLOSE_SECONDS)
-        _client = None
+        close()
     if _client is None:
         _client = WorkerClient(path, preferences.user_folder("logs", create=True) / "worker.log")
     return _client
@@ -106,6 +105,14 @@ def start(requests: list[Request]) -> None:
     _start(first)
     if not bpy.app.timers.is_registered(_listen):
         bpy.app.timers.register(_listen, first_interval=POLL_SECONDS, persistent=True)
+
+
+def close() -> None:
+    """Ends the worker."""
+    global _client  # noqa: PLW0603
+    if _client is not None:
+        _client.close(CLOSE_SECONDS)
+        _client = None
 
 
 def cancel() -> None:
@@ -238,11 +245,9 @@ def register() -> None:
 
 def unregister() -> None:
     """Undoes `register`, and ends the worker."""
-    global _client, state  # noqa: PLW0603
+    global state  # noqa: PLW0603
     bpy.app.handlers.load_pre.remove(_forget_file)
     if bpy.app.timers.is_registered(_listen):
         bpy.app.timers.unregister(_listen)
-    if _client is not None:
-        _client.close(CLOSE_SECONDS)
-        _client = None
+    close()
     state = State()

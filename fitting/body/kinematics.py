@@ -12,6 +12,9 @@ class KinematicTree:
     Args:
         parents: J parents, -1 for the root, which comes first.
 
+    Attributes:
+        levels: The joints of each depth below the root.
+
     Raises:
         BodyError: A parent that is not in front of its child.
     """
@@ -24,6 +27,7 @@ class KinematicTree:
         for parent in parents[1:]:
             depths.append(depths[parent] + 1)
         levels = [[joint for joint, depth in enumerate(depths) if depth == level] for level in range(max(depths) + 1)]
+        self.levels = levels[1:]
         order = [joint for level in levels for joint in level]
         # Joints are computed level by level and put back into their own order at the end.
         self._levels = [torch.tensor(level) for level in levels[1:]]

@@ -91,7 +91,8 @@ class _Conversion:
         self.known = (self.matrix != 0).any(1).to(like.dtype)
 
     def __call__(self, keypoints: Tensor) -> Tensor:
-        return self.matrix @ keypoints
+        # Frames last: one product of matrices, where `matrix @ keypoints` would be one small product for each frame.
+        return (self.matrix @ keypoints.permute(2, 1, 0)).permute(2, 1, 0)
 
     def confidence(self, confidence: Tensor) -> Tensor:
         """(F, K_target) smallest confidence of the sources of each keypoint; 0 where it has none."""

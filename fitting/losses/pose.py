@@ -152,17 +152,19 @@ class JointPriorLoss(Loss):
             body_pose: (F, 69) or (F, 63) axis-angle, radians; only the first 21 joints are used.
         """
         pose = body_pose.unflatten(1, (-1, 3))[:, :N_LIMITED_JOINTS]
-        axes = self.to_joint_axes
-        angles = matrix_to_euler_xyz(axes @ axis_angle_to_matrix(pose) @ axes.mT)[:, self.joints]
-        # At most one of the two sides is exceeded.
-        limited = (_exceedance(self.lower - angles) + _exceedance(angles - self.upper)) * self.scale
-        blocks = [limited.flatten(1)]
-        if not self.use_full_body:
-            blocks.insert(0, torch.stack([torch.expm1(sign * body_pose[:, index]) for index, sign in self._HINGES], 1))
+        blocks = []
         if self.smooth_spine_weight:
             low, middle, high = (pose[:, joint] for joint in self._SPINE)
             against = _exceedance(torch.cat([-low * middle, -middle * high], 1))
-            blocks.insert(0, against * self.smooth_spine_weight**0.5)
+            blocks.append(against * self.smooth_spine_weight**0.5)
+        if not self.use_full_body:
+            blocks.append(torch.stack([torch.expm1(sign * body_pose[:, index]) for index, sign in self._HINGES], 1))
+        if len(self.joints):
+            axes = self.to_joint_axes
+            angles = matrix_to_euler_xyz(axes @ axis_angle_to_matrix(pose) @ axes.mT)[:, self.joints]
+            # At most one of the two sides is exceeded.
+            limited = (_exceedance(self.lower - angles) + _exceedance(angles - self.upper)) * self.scale
+            blocks.append(limited.flatten(1))
         return torch.cat(blocks, 1)
 
 
