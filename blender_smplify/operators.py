@@ -66,7 +66,7 @@ class SMPLIFY_OT_import_track(Operator, ImportHelper):
     )
     use_fps: BoolProperty(name="Set Frame Rate", description="Use another frame rate than the file says")
     fps: FloatProperty(name="Frame Rate", default=30, min=0.01, soft_max=240)
-    match_rate: BoolProperty(name="Scene Takes the Rate", default=True, description="Set the frame rate and the length of the scene to those of the take")
+    match_rate: BoolProperty(name="Set Scene Rate", default=True, description="Set the frame rate and the length of the scene to those of the take")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Imports what was dropped into the window, or asks for a file."""

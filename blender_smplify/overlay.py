@@ -16,8 +16,8 @@ from .materials import material
 
 KEY = "smplify_track"
 """The property of the object that holds the track itself, so that a saved file can be fitted again."""
-MARKER_RADIUS = 0.012
-BONE_LENGTH = 0.01
+MARKER_RADIUS = 0.014
+BONE_LENGTH = 0.002
 SIDES = ("left", "right", "middle")
 
 
@@ -36,7 +36,7 @@ def build_overlay(track: KeypointTrack, collection: bpy.types.Collection, frames
     shown = np.flatnonzero(track.observed.any(0))
     names = [track.names[index] for index in shown]
     overlay = rig.build_armature(name, names, np.zeros((len(names), 3)), [-1] * len(names), collection, BONE_LENGTH)
-    overlay.data.display_type = "STICK"
+    overlay.data.display_type = "WIRE"  # the markers are seen, not the bones
     overlay.show_in_front = True
     limbs = [(a, b) for a, b in limbs_of(track.convention, None) if a in shown and b in shown]
     positions = {index: position for position, index in enumerate(shown.tolist())}

@@ -11,8 +11,8 @@ from . import api, overlay, python_setup, session
 from .operators import scene_tracks, shown_track
 from .properties import FIT_KEYS
 
-LINE_LENGTH = 44
-"""Characters that fit into a line of the sidebar."""
+CHARACTER_WIDTH = 6.1
+"""Mean width of a character in the sidebar, in pixels of a screen of normal density."""
 
 
 class SmplifyPanel:
@@ -200,10 +200,12 @@ def _weights(layout: bpy.types.UILayout, title: str, name: str, weights: Any) ->
 
 def _text(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
     """A text of any length, as lines: Blender cuts a label that does not fit."""
+    region, scale = bpy.context.region, bpy.context.preferences.system.ui_scale
+    width = (region.width / scale if region else 300) - (90 if icon != "NONE" else 60)  # less margins, tabs and icon
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for number, line in enumerate(textwrap.wrap(text, LINE_LENGTH)):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+    for number, line in enumerate(textwrap.wrap(text, max(20, int(width / CHARACTER_WIDTH)))):
+        column.label(text=line, icon=icon if number == 0 or icon == "NONE" else "BLANK1")
 
 
 CLASSES = (SMPLIFY_PT_keypoints, SMPLIFY_PT_fit, SMPLIFY_UL_stages, SMPLIFY_PT_stages, SMPLIFY_PT_result)

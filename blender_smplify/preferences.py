@@ -51,9 +51,9 @@ class SmplifyPreferences(bpy.types.AddonPreferences):
         layout.prop(self, "device")
         layout.separator()
         layout.label(text="Fits run in a Python of their own that has PyTorch. Name one, or let one be built.")
-        row = layout.row(align=True)
-        row.prop(self, "python")
-        row.operator(SMPLIFY_OT_test_python.bl_idname, text="Testing" if state.is_testing else "Test")
+        split = layout.split(factor=0.85, align=True)
+        split.prop(self, "python")
+        split.operator(SMPLIFY_OT_test_python.bl_idname, text="Testing" if state.is_testing else "Test")
         if state.test:
             _lines(layout, state.test, "CHECKMARK" if state.is_good else "ERROR")
         elif state.problem:
@@ -69,6 +69,8 @@ class SmplifyPreferences(bpy.types.AddonPreferences):
         row = layout.row(align=True)
         row.prop(self, "backend")
         row.operator(SMPLIFY_OT_build_environment.bl_idname)
+        if not bpy.app.online_access:
+            _lines(layout, "To build it, allow online access in System > Network.", "INTERNET_OFFLINE")
         if state.managed:
             row.operator(SMPLIFY_OT_remove_environment.bl_idname, text="", icon="TRASH")
             _lines(layout, f"Built: {state.managed}", "CHECKMARK")

@@ -126,7 +126,7 @@ def cancel() -> None:
 
 def progress_text(message: dict[str, Any]) -> str:
     """What a `progress` message says, for people."""
-    text = f"Stage {message['stage'] + 1} of {message['n_stages']}, iteration {message['iteration']} of {message['n_iterations']}"
+    text = f"Stage {message['stage'] + 1}/{message['n_stages']}, iteration {message['iteration']}/{message['n_iterations']}"
     eta = message.get("eta")
     return f"{text}, {_duration(eta)} left" if eta and eta >= 1 else text
 
@@ -224,10 +224,12 @@ def _window() -> contextlib.AbstractContextManager[Any]:
 
 
 def _redraw() -> None:
+    """Draws the sidebars anew, and not the scenes beside them, which take much longer."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
-                area.tag_redraw()
+            for region in area.regions:
+                if area.type == "VIEW_3D" and region.type == "UI":
+                    region.tag_redraw()
 
 
 @bpy.app.handlers.persistent

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .body import BodyModel, build_body_model
-from .data.conventions import conversion_matrix
+from .data.conventions import as_convention, conversion_matrix
 from .data.preset import Preset, load_preset
 from .data.result import FitResult
 from .data.tracks.track import KeypointTrack
@@ -58,14 +59,15 @@ def fit(
     confidence = torch.as_tensor(np.asarray(track.confidence))
     config = {item.name: getattr(preset, item.name) for item in fields(preset) if item.name not in ("name", "description")}
     registrant = build_registrant({**config, "body_model": model, "device": device})
-    observed = [input_class(points, track.convention, confidence) for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
+    convention = as_convention(track.convention)
+    observed = [input_class(points, convention, confidence) for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
     keys = {handler.handler_key for handler in registrant.handlers}
     output = registrant([item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress)
 
     model_joints = output.pop("joints").cpu()
     params = {name: value.cpu() for name, value in output.items()}
-    params["global_orient"] = unwrap_axis_angle(params["global_orient"])
-    params["body_pose"] = unwrap_axis_angle(params["body_pose"].unflatten(1, (-1, 3))).flatten(1)
+    for name in ("global_orient", "body_pose"):
+        params[name] = unwrap_axis_angle(params[name].unflatten(1, (-1, 3))).flatten(1)
     params["transl"] = params["transl"] + torch.as_tensor(centre)
     return FitResult(
         params={name: value.numpy() for name, value in params.items()},
@@ -107,12 +109,13 @@ def _check_observed(track: KeypointTrack, model: BodyModel) -> list[str]:
     return sentences
 
 
-def _centre(track: KeypointTrack) -> np.ndarray:
+def _centre(track: KeypointTrack) -> NDArray[np.float32]:
     """(3,) a place in the middle of the take, in whole metres."""
-    return np.round(np.median(track.points[track.observed], axis=0)).astype(np.float32)
+    centre: NDArray[np.float32] = np.round(np.median(track.points[track.observed], axis=0)).astype(np.float32)
+    return centre
 
 
-def _residuals(track: KeypointTrack, model: BodyModel, joints: torch.Tensor, points: torch.Tensor) -> np.ndarray:
+def _residuals(track: KeypointTrack, model: BodyModel, joints: torch.Tensor, points: torch.Tensor) -> NDArray[np.float32]:
     """(F, K) distances in metres, NaN where a keypoint is not observed or not on the body."""
     matrix = conversion_matrix(model.convention, track.convention, approximate=True)
     distances = (torch.as_tensor(matrix) @ joints - points).norm(dim=-1).numpy()

@@ -11,8 +11,8 @@ from . import terminal
 from .data.conversion import convert_keypoints
 from .data.preset import list_presets, load_preset
 from .data.report import write_report
-from .data.tracks import KeypointTrack, read_tracks
-from .errors import ConventionError, FitCancelled, FittingError, ResultError, TrackError
+from .data.tracks import KeypointTrack, person_of, read_tracks
+from .errors import ConventionError, FitCancelled, FittingError, ResultError
 
 app = typer.Typer(
     help="Fits SMPL bodies to 3D keypoint tracks.",
@@ -54,6 +54,7 @@ def fit(
     convention: NamesOf = None,
     output: Annotated[Path | None, _option("The result; by default TAKE.fit.npz in this folder.", "RESULT.npz", "--output", "-o")] = None,
     report: Annotated[Path | None, _option("Folder for report.json and residuals.csv.", "DIR")] = None,
+    still: Annotated[bool, typer.Option("--still", help="Fit a take of one frame, as a single pose.")] = False,
 ) -> None:
     """Fit a body to a take."""
     try:
@@ -61,6 +62,8 @@ def fit(
         _check_output(output)
         track = _read_person(take, person, fps=fps, units=units, up_axis=up_axis, convention=convention)
         checked = load_preset(preset)
+        if not still:
+            track.require_motion("Add --still to fit it as a single pose.")
         terminal.show_track(track)
         from .api import fit as run_fit  # noqa: PLC0415 - PyTorch, only when all that is cheap has been checked
 
@@ -176,6 +179,4 @@ def _read_person(
     tracks = read_tracks(take, fps=fps, units=units, up_axis=up_axis, convention=convention)
     if person is None and len(tracks) > 1:
         terminal.say(f"{take.name} has {len(tracks)} people: person 0 is taken. Choose another with --person.")
-    if not 0 <= (person or 0) < len(tracks):
-        raise TrackError(f"{take.name!r} has {len(tracks)} people, but person {person} was asked for.", "People are counted from 0.")
-    return tracks[person or 0]
+    return person_of(tracks, person or 0, take.name)

@@ -53,7 +53,7 @@ class WorkerError(FittingError):
     """The worker process cannot start, has died, or was sent something that it does not understand."""
 
 
-class FitCancelled(Exception):
+class FitCancelled(Exception):  # noqa: N818 - it is no error
     """The user has stopped the fit. Nothing was written."""
 
 

@@ -42,9 +42,11 @@ class Registry(Generic[T]):
         """The class of a name; a class is handed back as it is.
 
         Raises:
-            PresetError: No class has that name.
+            PresetError: No class has that name, or it is neither a name nor a class.
         """
         if not isinstance(type_, str):
+            if not callable(type_):
+                raise PresetError(f"A {self.kind} config has type = {type_!r}, expected a name or a class.", f"Known: {', '.join(self)}.")
             return type_
         if type_ not in self._classes:
             raise PresetError(f"There is no {self.kind} of type {type_!r}.", did_you_mean(type_, self._classes))

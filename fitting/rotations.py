@@ -14,7 +14,7 @@ def skew(vectors: Tensor) -> Tensor:
     """(..., 3, 3) matrices that take the cross product with (..., 3) vectors."""
     x, y, z = vectors.unbind(-1)
     zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    return torch.unflatten(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1), -1, (3, 3))
 
 
 def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
     ax, ay, az = a * x, a * y, a * z
     xx, yy, zz, xy, xz, yz = bx * x, by * y, bz * z, bx * y, bx * z, by * z
     rows = [1 - yy - zz, xy - az, xz + ay, xy + az, 1 - xx - zz, yz - ax, xz - ay, yz + ax, 1 - xx - yy]
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+    return torch.unflatten(torch.stack(rows, -1), -1, (3, 3))
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
@@ -75,19 +75,27 @@ def matrix_to_euler_xyz(matrix: Tensor) -> Tensor:
 
 
 def unwrap_axis_angle(axis_angle: Tensor) -> Tensor:
-    """The same rotations of (F, ..., 3) axis-angle vectors, counted on over half and whole turns about an axis.
+    """The same rotations of (F, N, 3) axis-angle vectors, each with the number of turns that brings it nearest to the frame before.
 
     A turn about a steady axis has no jump any more. Near a whole turn no axis-angle vector is steady in all
     directions; whoever needs that takes quaternions.
     """
-    angle = axis_angle.norm(dim=-1)
-    axis = torch.nn.functional.normalize(axis_angle, dim=-1)
-    # Of the two ways to write a rotation, (axis, angle) and (-axis, -angle), that which goes on as the frame before.
-    turned = (axis[1:] * axis[:-1]).sum(-1) < 0
-    sign = torch.cat([torch.ones_like(angle[:1]), torch.where(turned, -1.0, 1.0).to(angle)]).cumprod(0)
-    signed = sign * angle
-    turns = torch.cat([torch.zeros_like(angle[:1]), torch.round(signed.diff(dim=0) / (2 * torch.pi))]).cumsum(0)
-    return torch.where((turns == 0)[..., None], axis_angle, (axis * sign[..., None]) * (signed - 2 * torch.pi * turns)[..., None])
+    jumps = (axis_angle.diff(dim=0).norm(dim=-1) > torch.pi).any(0)
+    unwrapped = axis_angle.clone()
+    for index in torch.nonzero(jumps)[:, 0]:  # few joints ever turn that far: the others are left alone
+        vectors = unwrapped[:, index]
+        for frame in range(1, len(vectors)):
+            vectors[frame] = _nearest_turn(vectors[frame], vectors[frame - 1])
+    return unwrapped
+
+
+def _nearest_turn(vector: Tensor, previous: Tensor) -> Tensor:
+    """The (3,) axis-angle vector of the same rotation that is nearest to `previous`."""
+    angle = vector.norm()
+    # A rotation by nothing has no axis of its own: it takes that of the frame before.
+    axis = torch.nn.functional.normalize(vector if angle > 1e-6 else previous, dim=0)
+    turns = torch.round((axis @ previous - angle) / (2 * torch.pi))
+    return vector if turns == 0 else axis * (angle + 2 * torch.pi * turns)
 
 
 def fit_rotation(source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -102,7 +110,8 @@ def fit_rotation(source: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     left, _, right = torch.linalg.svd(covariance)
     sign = torch.linalg.det(left @ right)
     flip = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], -1)
-    return (left * flip[..., None, :]) @ right
+    rotation: Tensor = (left * flip[..., None, :]) @ right
+    return rotation
 
 
 def swing(source: Tensor, target: Tensor) -> Tensor:

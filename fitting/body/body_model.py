@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.bodies import BodyData
@@ -40,6 +41,13 @@ class BodyModel(nn.Module):
     Raises:
         BodyError: More betas than the model has, or arrays that are no model.
     """
+
+    joints_template: Tensor
+    joint_shapedirs: Tensor
+    surface_template: Tensor
+    surface_shapedirs: Tensor
+    surface_weights: Tensor
+    surface_posedirs: Tensor | None
 
     def __init__(self, data: BodyData, n_betas: int | None = None) -> None:
         super().__init__()
@@ -129,7 +137,7 @@ class BodyModel(nn.Module):
                     f"{name} has shape {tuple(value.shape)}, expected ({n_frames}, {shape[name]}) for the body {self.data.name!r}."
                 )
         full_pose = torch.cat([global_orient.expand(n_frames, -1), body_pose.expand(n_frames, -1)], 1)
-        axis_angle = full_pose.unflatten(1, (self.n_joints, 3))
+        axis_angle = torch.unflatten(full_pose, 1, (self.n_joints, 3))
         rest_joints = self._shaped(self.joints_template, self.joint_shapedirs, betas)
         rest_surface = self._shaped(self.surface_template, self.surface_shapedirs, betas)
         if self.surface_posedirs is not None:
@@ -153,7 +161,7 @@ class BodyModel(nn.Module):
     @staticmethod
     def _shaped(template: Tensor, shapedirs: Tensor, betas: Tensor) -> Tensor:
         """(B, N, 3) rest points for (B, S) shape values."""
-        return template + (shapedirs.flatten(0, 1) @ betas.mT).mT.unflatten(1, (-1, 3))
+        return template + torch.unflatten((shapedirs.flatten(0, 1) @ betas.mT).mT, 1, (-1, 3))
 
     def _full_mesh(self) -> dict[str, Tensor]:
         like = self.joints_template
@@ -171,11 +179,11 @@ class BodyModel(nn.Module):
             }
         return self._mesh
 
-    def _buffer(self, name: str, array: np.ndarray | None) -> None:
+    def _buffer(self, name: str, array: NDArray[np.float32] | None) -> None:
         self.register_buffer(name, None if array is None else torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32))
 
 
 def _pose_offsets(posedirs: Tensor, rotations: Tensor) -> Tensor:
     """(F, N, 3) pose correctives of N points: linear in the rotations of all joints but the root."""
     features = (rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)).flatten(1)
-    return (posedirs.flatten(0, 1) @ features.mT).mT.unflatten(1, (-1, 3))
+    return torch.unflatten((posedirs.flatten(0, 1) @ features.mT).mT, 1, (-1, 3))

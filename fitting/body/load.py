@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -26,6 +26,8 @@ def load_body(path: str | Path | None = None, gender: str = "neutral", n_betas: 
         BodyError: Unknown gender, or a file that cannot be read.
     """
     if path is not None:
+        if not Path(path).exists():
+            raise BodyError(f"There is no body model {str(path)!r}.", "Check the path, or leave the body out to use the default one.")
         raise BodyError(
             f"The body model {str(path)!r} cannot be read: model files are not supported yet.",
             "Leave the body out to use the default one.",
@@ -33,7 +35,7 @@ def load_body(path: str | Path | None = None, gender: str = "neutral", n_betas: 
     return BodyModel(load_default_body(gender), n_betas)
 
 
-def build_body_model(config: Mapping[str, Any] | nn.Module, path: str | Path | None = None) -> nn.Module:
+def build_body_model(config: Mapping[str, Any] | nn.Module, path: str | Path | None = None) -> BodyModel:
     """A body model from its config; a module is handed back as it is.
 
     Args:
@@ -45,7 +47,7 @@ def build_body_model(config: Mapping[str, Any] | nn.Module, path: str | Path | N
         TypeError: Neither a config nor a module.
     """
     if isinstance(config, nn.Module):
-        return config
+        return cast(BodyModel, config)  # or a module of the user's with the same methods
     if not isinstance(config, Mapping):
         raise TypeError(f"body_model is a {type(config).__name__}, expected a config (dict) or a torch module.")
     for key in config:

@@ -61,9 +61,7 @@ class CarriedPoints:
 
 class _PosedPoints(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, rest_points: Tensor, carried: CarriedPoints
-    ) -> Tensor:
+    def forward(ctx: Any, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, rest_points: Tensor, carried: CarriedPoints) -> Tensor:
         turns, rest, rest_surface = _frames_last(axis_angle), _frames_last(rest_joints), _frames_last(rest_points)
         rotations = axis_angle_to_matrix(turns.permute(1, 2, 0)).permute(2, 3, 0, 1)
         world = torch.empty_like(rotations, memory_format=torch.contiguous_format)
@@ -84,7 +82,7 @@ class _PosedPoints(torch.autograd.Function):
         return points.permute(2, 1, 0)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         carried: CarriedPoints = ctx.carried
         turns, world, joints, arms = ctx.saved_tensors
         n_joints = joints.shape[1]

@@ -1,5 +1,6 @@
 """Linear blend skinning: vertices of a posed body."""
 
+import torch
 from torch import Tensor
 
 
@@ -17,5 +18,5 @@ def skin(vertices: Tensor, weights: Tensor, rotations: Tensor, rest_joints: Tens
         (F, N, 3) posed vertices.
     """
     offsets = joints - (rotations @ rest_joints[..., None])[..., 0]
-    blended = (weights @ rotations.flatten(2)).unflatten(-1, (3, 3))
+    blended = torch.unflatten(weights @ rotations.flatten(2), -1, (3, 3))
     return (blended @ vertices[..., None])[..., 0] + weights @ offsets

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import FittingError
 
@@ -52,7 +53,7 @@ def write_npz(path: str | Path, arrays: Mapping[str, Any]) -> None:
         np.savez_compressed(file, **contents)
 
 
-def read_npz(path: str | Path, error: type[FittingError] = FittingError) -> dict[str, np.ndarray]:
+def read_npz(path: str | Path, error: type[FittingError] = FittingError) -> dict[str, NDArray[Any]]:
     """The arrays of an `.npz`, without unpickling; entries that hold Python objects are left out.
 
     Args:

@@ -75,7 +75,8 @@ class Preset:
         for key in ("handlers", "stages"):
             if not _is_list_of_mappings(values.get(key)) or not values[key]:
                 raise PresetError(f"The preset {name!r} needs {key!r}: a list of at least one {{...}}.", "Start from a shipped preset.")
-        preset = cls(name=name, **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        arguments: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        preset = cls(name=name, **arguments)
         _check(preset)
         return preset
 
@@ -86,11 +87,16 @@ class Preset:
             value = getattr(self, item.name)
             if item.name == "name" or (item.name not in ("type", "handlers", "stages") and value == _default(item)):
                 continue
-            plain[item.name] = [dict(entry) if isinstance(entry, Mapping) else entry for entry in value] if isinstance(value, tuple) else value
-        return json.loads(json.dumps(plain))  # a deep copy that shows at once what is not JSON
+            plain[item.name] = (
+                [dict(entry) if isinstance(entry, Mapping) else entry for entry in value] if isinstance(value, tuple) else value
+            )
+        copy: dict[str, Any] = json.loads(json.dumps(plain))  # a deep copy that shows at once what is not JSON
+        return copy
 
     def with_stages(self, stages: Sequence[Mapping[str, Any]]) -> "Preset":
         """The same preset with other stages, checked."""
+        if not stages:
+            raise PresetError(f"The preset {self.name!r} needs at least one stage.", "Add one.")
         preset = replace(self, stages=tuple(dict(stage) for stage in stages))
         _check(preset)
         return preset
@@ -131,7 +137,9 @@ def load_preset(preset: str | Path, *folders: str | Path) -> Preset:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise PresetError(f"The preset {path.name!r} is not valid JSON ({error}).", "Correct it, or start from a shipped preset.") from error
+        raise PresetError(
+            f"The preset {path.name!r} is not valid JSON ({error}).", "Correct it, or start from a shipped preset."
+        ) from error
     if not isinstance(values, Mapping):
         raise PresetError(f"The preset {path.name!r} holds a {type(values).__name__}, expected {{...}}.", "Start from a shipped preset.")
     return Preset.from_dict(values, path.stem)
@@ -181,7 +189,9 @@ def handler_keys_of(handlers: Sequence[Mapping[str, Any]], where: str = "the pre
     for index, handler in enumerate(handlers):
         key = handler.get("handler_key")
         _require(isinstance(key, str) and bool(key), f"handler {index} of {where}", "handler_key", key, "a name")
-        _require(isinstance(handler.get("type"), str | type), f"handler {index} of {where}", "type", handler.get("type"), "the name of a handler")
+        _require(
+            isinstance(handler.get("type"), str | type), f"handler {index} of {where}", "type", handler.get("type"), "the name of a handler"
+        )
         if key in keys:
             raise PresetError(f"Two handlers of {where} have the key {key!r}.", "Give each handler a key of its own.")
         keys.append(str(key))
@@ -190,21 +200,23 @@ def handler_keys_of(handlers: Sequence[Mapping[str, Any]], where: str = "the pre
 
 def _check(preset: Preset) -> list[str]:
     where = f"the preset {preset.name!r}"
+    _require(isinstance(preset.type, str), where, "type", preset.type, "the name of a registrant")
     if preset.type not in PARAMETERS:
         raise PresetError(f"{where[0].upper()}{where[1:]} has the type {preset.type!r}.", did_you_mean(preset.type, PARAMETERS))
-    _require(isinstance(preset.n_epochs, int) and preset.n_epochs >= 1, where, "n_epochs", preset.n_epochs, "a whole number from 1")
-    _require(preset.grad_clip is None or (_is_number(preset.grad_clip) and preset.grad_clip > 0), where, "grad_clip", preset.grad_clip, "a number above 0, or null")
+    n_epochs = preset.n_epochs
+    _require(type(n_epochs) is int and n_epochs >= 1, where, "n_epochs", n_epochs, "a whole number from 1")
+    clip, ignored = preset.grad_clip, preset.ignore_keypoints
+    _require(clip is None or (_is_number(clip) and clip > 0), where, "grad_clip", clip, "a number above 0, or null")
     _require(preset.start in STARTS, where, "start", preset.start, f"one of {', '.join(STARTS)}")
     _require(preset.info_level in INFO_LEVELS, where, "info_level", preset.info_level, f"one of {', '.join(INFO_LEVELS)}")
     for key in ("use_one_betas_per_video", "verbose"):
         _require(isinstance(getattr(preset, key), bool), where, key, getattr(preset, key), "true or false")
     for key in ("body_model", "optimizer"):
         _require(isinstance(getattr(preset, key), Mapping), where, key, getattr(preset, key), "{...}")
-    _require(all(isinstance(name, str) for name in preset.ignore_keypoints), where, "ignore_keypoints", preset.ignore_keypoints, "a list of names")
+    is_list = isinstance(ignored, list | tuple) and all(isinstance(name, str) for name in ignored)
+    _require(is_list, where, "ignore_keypoints", ignored, "a list of names")
     handler_keys = handler_keys_of(preset.handlers, where)
-    warnings = [
-        check_stage(stage, handler_keys, preset.type, f"stage {index} of {where}") for index, stage in enumerate(preset.stages)
-    ]
+    warnings = [check_stage(stage, handler_keys, preset.type, f"stage {index} of {where}") for index, stage in enumerate(preset.stages)]
     return [warning for of_stage in warnings for warning in of_stage]
 
 

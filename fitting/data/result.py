@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ResultError
+from .amass import write_amass
 from .files import read_npz, write_npz
 
 FORMAT = "smplify-fit"
@@ -56,7 +57,8 @@ class FitResult:
     @property
     def betas(self) -> Floats:
         """(S,) shape values of the body: the mean over frames where they differ."""
-        return np.asarray(self.params["betas"], np.float32).mean(0)
+        betas: Floats = np.asarray(self.params["betas"], np.float32).mean(0)
+        return betas
 
     @property
     def full_pose(self) -> Floats:
@@ -106,6 +108,13 @@ class FitResult:
         arrays: dict[str, Any] = {f"param_{key}": value for key, value in self.params.items()}
         arrays |= {"joints": self.joints, "residuals": self.residuals, "keypoint_names": np.array(self.keypoint_names, dtype=str)}
         write_npz(path, {"header": json.dumps(header), **arrays})
+
+    def save_amass(self, path: str | Path) -> None:
+        """Writes the motion in the layout of AMASS (SMPL-H, z up), whole or not at all; see `write_amass`.
+
+        The betas are those of the body that was fitted: with the default body they mean other things than those of SMPL.
+        """
+        write_amass(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> "FitResult":

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,9 +69,9 @@ class BaseHandler:
 
     def get_loss_weight(self) -> float:
         """Weight of the loss where a stage gives none."""
-        return 0.0 if self.loss is None else float(self.loss.loss_weight)
+        return 0.0 if self.loss is None else float(cast(float, self.loss.loss_weight))
 
-    def loss_arguments(self, **kwargs: Any) -> dict[str, Any]:
+    def loss_arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Arguments of the loss, from the keyword arguments of `__call__`."""
         raise NotImplementedError(f"{type(self).__name__} needs loss_arguments() or __call__().")
 
@@ -113,7 +113,8 @@ class BaseHandler:
         residuals = loss.residuals(**self.loss_arguments(**kwargs))
         weight = loss.loss_weight if loss_weight_override is None else loss_weight_override
         count = loss.elements(residuals).numel() if (reduction_override or loss.reduction) == "mean" else 1
-        return residuals.flatten(1) * (weight / count) ** 0.5
+        scaled: Tensor = residuals.flatten(1) * (weight / count) ** 0.5
+        return scaled
 
     def to(self, device: torch.device) -> "BaseHandler":
         """Moves the loss to a device; gives the handler itself."""
@@ -148,5 +149,8 @@ def build_handler(config: Mapping[str, Any] | BaseHandler | BaseInput) -> Any:
 
     Raises:
         PresetError: Unknown type, unknown or missing argument.
+        TypeError: Neither a config nor a handler or an input.
     """
+    if not isinstance(config, Mapping | BaseHandler | BaseInput):
+        raise TypeError(f"The handler is a {type(config).__name__}, expected a config (dict), a BaseHandler or a BaseInput.")
     return HANDLERS.build(config)

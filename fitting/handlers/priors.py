@@ -86,6 +86,6 @@ class JointMotionHandler(_PriorHandler):
     ) -> None:
         super().__init__(prior_loss, handler_key, device, logger)
 
-    def loss_arguments(self, model_joints: Tensor, **_: Any) -> dict[str, Tensor]:
+    def loss_arguments(self, **kwargs: Any) -> dict[str, Tensor]:
         """The keypoints of the body, in its own convention."""
-        return {"joints": model_joints}
+        return {"joints": kwargs["model_joints"]}

@@ -25,6 +25,8 @@ class LimbLengthLoss(Loss):
         PresetError: A limb ends at a keypoint that the convention lacks.
     """
 
+    limb_index: Tensor
+
     def __init__(
         self,
         convention: str,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.files import read_npz
@@ -31,6 +32,10 @@ class MaxMixturePriorLoss(Loss):
         loss_weight: Factor of the loss.
         mixture: The arrays `means`, `covars`, `weights` themselves, in place of a file.
     """
+
+    roots: Tensor
+    offsets: Tensor
+    constants: Tensor
 
     def __init__(
         self,
@@ -65,7 +70,7 @@ class MaxMixturePriorLoss(Loss):
         """Number of pose values D."""
         return int(self.offsets.shape[1])
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, body_pose: Tensor, loss_weight_override: float | None = None, reduction_override: Reduction | None = None
     ) -> Tensor:
         """The loss.
@@ -83,12 +88,12 @@ class MaxMixturePriorLoss(Loss):
                 f"The pose prior is for {self.dimension} pose values, but the body has {body_pose.shape[1]}.",
                 "Use a prior trained for this body, or set pose_prior_weight to 0.",
             )
-        whitened = (body_pose @ self.roots).unflatten(1, self.offsets.shape) - self.offsets
+        whitened = torch.unflatten(body_pose @ self.roots, 1, self.offsets.shape) - self.offsets
         likelihoods = 0.5 * whitened.square().sum(-1) + self.constants
         return self.reduced(likelihoods.min(1).values, loss_weight_override, reduction_override)
 
 
-def _load_mixture(folder: str | Path | None, num_gaussians: int) -> dict[str, np.ndarray]:
+def _load_mixture(folder: str | Path | None, num_gaussians: int) -> dict[str, NDArray[Any]]:
     if folder is None:
         arrays = read_npz(DEFAULT_PRIOR_PATH, PresetError)
         if num_gaussians != len(arrays["weights"]):

@@ -32,7 +32,7 @@ class JointAccelerationLoss(Loss):
         """
         points = joints.flatten(1)
         if len(points) < 3:
-            return torch.zeros_like(points)
+            return 0 * points  # no acceleration yet, but still a function of the joints
         edge = torch.zeros_like(points[:1])
         acceleration = points[2:] - 2 * points[1:-1] + points[:-2]
         if self.sigma is not None:

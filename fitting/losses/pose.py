@@ -2,10 +2,11 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import PresetError
@@ -66,14 +67,14 @@ class SmoothJointLoss(Loss):
             body_pose: (F, 3 J) axis-angle, radians or degrees.
         """
         angles = torch.deg2rad(body_pose) if self.degree else body_pose
-        rows = axis_angle_to_matrix(angles.unflatten(1, (-1, 3)))[..., :2, :].flatten(1)
+        rows = axis_angle_to_matrix(torch.unflatten(angles, 1, (-1, 3)))[..., :2, :].flatten(1)
         return torch.cat([torch.zeros_like(rows[:1]), rows.diff(dim=0)])
 
     def elements(self, squares: Tensor) -> Tensor:
         """(F,) one value for each frame."""
         return squares.sum(-1)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, body_pose: Tensor, loss_weight_override: float | None = None, reduction_override: Reduction | None = None
     ) -> Tensor:
         """The loss.
@@ -109,8 +110,14 @@ class JointPriorLoss(Loss):
     """
 
     _SPINE = (2, 5, 8)
-    _HINGES = ((55, 1.0), (58, -1.0), (12, -1.0), (15, -1.0))
-    """Places of the elbow and knee angles in the body pose, with the sign of bending backwards."""
+    _HINGES = ((52, 1.0), (55, -1.0), (9, -1.0), (12, -1.0))
+    """Places of the elbow and knee angles in the body pose (without the root), with the sign of bending backwards."""
+
+    to_joint_axes: Tensor
+    joints: Tensor
+    lower: Tensor
+    upper: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -151,7 +158,7 @@ class JointPriorLoss(Loss):
         Args:
             body_pose: (F, 69) or (F, 63) axis-angle, radians; only the first 21 joints are used.
         """
-        pose = body_pose.unflatten(1, (-1, 3))[:, :N_LIMITED_JOINTS]
+        pose = torch.unflatten(body_pose, 1, (-1, 3))[:, :N_LIMITED_JOINTS]
         blocks = []
         if self.smooth_spine_weight:
             low, middle, high = (pose[:, joint] for joint in self._SPINE)
@@ -173,6 +180,6 @@ def _exceedance(values: Tensor) -> Tensor:
 
 
 @cache
-def _joint_limits() -> dict[str, np.ndarray]:
+def _joint_limits() -> dict[str, NDArray[Any]]:
     with np.load(JOINT_LIMITS_PATH, allow_pickle=False) as file:
         return dict(file)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..body import BodyModel
 from ..handlers import BaseHandler, BaseInput
 
 
@@ -48,7 +49,7 @@ class Problem:
 
     def __init__(
         self,
-        body: nn.Module,
+        body: BodyModel,
         parameters: Mapping[str, Tensor],
         free: list[str],
         terms: list[Term],

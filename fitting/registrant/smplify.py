@@ -152,12 +152,12 @@ class SMPLify:
 
         if problem.free and problem.terms:
             done, loss = self.solver.minimise(problem, n_iter, stage.get("ftol", 1e-4), report)
+            if on_progress is not None and done < n_iter:  # it has converged: the rest of the stage is done too
+                on_progress(Progress(number, n_stages, done, done, loss, {}, before + share))
             if self.verbose:
                 self.logger.info("stage %d ended after %d steps: loss %.6g", number, done, loss)
 
-    def _problem(
-        self, stage: Mapping[str, Any], inputs: Mapping[str, BaseInput], parameters: dict[str, Tensor], n_frames: int
-    ) -> Problem:
+    def _problem(self, stage: Mapping[str, Any], inputs: Mapping[str, BaseInput], parameters: dict[str, Tensor], n_frames: int) -> Problem:
         free = [name for name in self.parameter_names if stage.get(f"fit_{name}", True)]
         terms = []
         for handler in self.handlers:
@@ -196,21 +196,19 @@ class SMPLify:
             self.logger.warning("No handler has the key %r: this input is not used. %s", key, did_you_mean(key, keys))
         return inputs
 
-    def _initial_parameters(
-        self, inputs: Mapping[str, BaseInput], n_frames: int, given: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _initial_parameters(self, inputs: Mapping[str, BaseInput], n_frames: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         shapes = self.body_model.parameter_shapes()
         for name in given:
             if name not in shapes:
                 raise FittingError(f"init_param_dict has an unknown parameter {name!r}.", did_you_mean(name, shapes))
         values = {name: torch.zeros(1 if name == "betas" else n_frames, width) for name, width in shapes.items()}
         if self.start == "torso":
-            observed = next((item for item in inputs.values() if hasattr(item, "keypoints3d")), None)
+            observed: Any = next((item for item in inputs.values() if hasattr(item, "keypoints3d")), None)
             if observed is not None:
                 points, confidence = observed.keypoints3d, observed.keypoints3d_conf
                 values |= pose_from_keypoints(self.body_model, points, confidence, observed.keypoints3d_convention)
-        for name, tensor in given.items():
-            tensor = torch.as_tensor(tensor)
+        for name, value in given.items():
+            tensor = torch.as_tensor(value)
             if tensor.ndim != 2 or tensor.shape[1] != shapes[name] or tensor.shape[0] not in (1, n_frames):
                 expected = f"(1, {shapes[name]}) or ({n_frames}, {shapes[name]})"
                 raise FittingError(f"init_param_dict has {name} of shape {tuple(tensor.shape)}, expected {expected}.")

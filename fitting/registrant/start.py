@@ -1,21 +1,26 @@
 """Where a fit begins: heading, place and limb directions of each frame, read off the keypoints in closed form."""
 
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..body import BodyModel
 from ..data.conventions import conversion_matrix
 from ..rotations import fit_rotation, matrix_to_axis_angle, swing
 
 TORSO = ("pelvis", "left_hip", "right_hip", "spine_1", "spine_2", "spine_3", "neck", "left_shoulder", "right_shoulder")
-LIMBS = (
-    ("left_hip", "left_knee", "left_ankle"),
-    ("right_hip", "right_knee", "right_ankle"),
-    ("left_shoulder", "left_elbow", "left_wrist"),
-    ("right_shoulder", "right_elbow", "right_wrist"),
-)
+LIMBS = {
+    ("left_hip", "left_knee", "left_ankle"): -1.0,
+    ("right_hip", "right_knee", "right_ankle"): -1.0,
+    ("left_shoulder", "left_elbow", "left_wrist"): 1.0,
+    ("right_shoulder", "right_elbow", "right_wrist"): 1.0,
+}
+"""Each limb, and where it bends to in the T-pose: a knee to the back (-z), an elbow to the front (+z)."""
+STRAIGHT = 0.15
+"""Sine of the bend of a knee or elbow below which its direction says little about the twist of the thigh or the upper arm."""
 UPRIGHT_WEIGHT = 1e-4
 """Square metres: far below the spread of a torso, so that upright decides only what the keypoints leave open."""
 
@@ -24,7 +29,8 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
     """Pose parameters to start from.
 
     The root is the rotation that best explains the torso (any heading, any number of turns); thighs, shins and arms
-    are swung to the directions that were observed. A frame without a torso takes the root of the nearest one with it.
+    are swung to the directions that were observed, and twisted so that knees and elbows bend the way they can: from
+    the mirror image no fit finds back. A frame without a torso takes the root of the nearest one with it.
 
     Args:
         body: The body, in its mean shape.
@@ -46,22 +52,56 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
     root, place = _root(rest, points, seen, [index[name] for name in TORSO])
     rotations = torch.eye(3, dtype=points.dtype, device=points.device).repeat(len(points), body.n_joints, 1, 1)
     rotations[:, 0] = root
-    for limb in LIMBS:
-        world = root
-        for start, end in zip(limb[:-1], limb[1:], strict=True):
-            joint, child = index[start], index[end]
-            wanted = (world.mT @ (points[:, child] - points[:, joint])[..., None])[..., 0]
-            observed = (seen[:, joint] > 0) & (seen[:, child] > 0) & (wanted.norm(dim=-1) > 1e-3)
-            bone = torch.nn.functional.normalize(rest[child] - rest[joint], dim=-1).expand_as(wanted)
-            turn = swing(bone, torch.nn.functional.normalize(wanted, dim=-1))
-            rotations[:, joint] = torch.where(observed[:, None, None], turn, rotations[:, joint])
-            world = world @ rotations[:, joint]
+    for (upper, middle, end), bend in LIMBS.items():
+        joint, hinge, tip = index[upper], index[middle], index[end]
+        bone, bone_seen = _directions(points, seen, joint, hinge)
+        shin, shin_seen = _directions(points, seen, hinge, tip)
+        rest_bone, rest_shin = normalize(rest[hinge] - rest[joint], dim=-1), normalize(rest[tip] - rest[hinge], dim=-1)
+        bone, shin = _in_frame(root, bone), _in_frame(root, shin)
+        turn = swing(rest_bone.expand_as(bone), bone)
+        bend_direction = rest_bone.new_tensor([0.0, 0.0, bend]).expand_as(bone)
+        turn = torch.where(shin_seen[:, None, None], _twisted(turn, bone, shin, bend_direction), turn)
+        rotations[:, joint] = torch.where(bone_seen[:, None, None], turn, rotations[:, joint])
+        shin = _in_frame(rotations[:, joint], shin)
+        bent = swing(rest_shin.expand_as(shin), shin)
+        rotations[:, hinge] = torch.where((bone_seen & shin_seen)[:, None, None], bent, rotations[:, hinge])
     axis_angle = matrix_to_axis_angle(rotations)
     return {
         "global_orient": axis_angle[:, 0],
         "transl": place - rest[0],
         "body_pose": axis_angle[:, 1:].flatten(1),
     }
+
+
+def _directions(points: Tensor, seen: Tensor, start: int, end: int) -> tuple[Tensor, Tensor]:
+    """(F, 3) unit vectors from one point to another, and (F,) whether both were observed apart from each other."""
+    vectors = points[:, end] - points[:, start]
+    known = (seen[:, start] > 0) & (seen[:, end] > 0) & (vectors.norm(dim=-1) > 1e-3)
+    return normalize(vectors, dim=-1), known
+
+
+def _in_frame(rotation: Tensor, vectors: Tensor) -> Tensor:
+    """(F, 3) vectors as seen in the (F, 3, 3) frames."""
+    return (rotation.mT @ vectors[..., None])[..., 0]
+
+
+def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor) -> Tensor:
+    """(F, 3, 3) rotations like `turn`, twisted about the bone so that the limb bends to where the shin or forearm is.
+
+    Args:
+        turn: (F, 3, 3) rotations that take the bone from the T-pose to where it is.
+        bone: (F, 3) its direction after the turn.
+        shin: (F, 3) direction of the next bone.
+        bend: (F, 3) where the limb bends to in the T-pose.
+    """
+
+    def across(vectors: Tensor) -> Tensor:
+        return vectors - (vectors * bone).sum(-1, keepdim=True) * bone
+
+    bends_to = across((turn @ bend[..., None])[..., 0])
+    # A straight limb has no bend to go by: the less it is bent, the more the untwisted turn counts.
+    wanted = across(shin) + STRAIGHT * bends_to
+    return swing(normalize(bends_to, dim=-1), normalize(wanted, dim=-1)) @ turn
 
 
 def _root(rest: Tensor, points: Tensor, seen: Tensor, torso: list[int]) -> tuple[Tensor, Tensor]:

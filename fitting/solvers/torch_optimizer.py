@@ -1,5 +1,6 @@
 """Any optimizer of `torch.optim`: LBFGS, Adam, ..."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,25 +74,26 @@ class TorchOptimizer:
         optimizer = self._new(variables)
         terms: dict[str, Tensor] = {}
 
-        def closure() -> Tensor:
+        def closure() -> float:
             for tensor in tensors:
                 tensor.grad = None
             for item in scaled.values():
                 item.to_tensor()
             loss, new_terms = objective.loss()
-            loss.backward()  # type: ignore[no-untyped-call]
+            if loss.requires_grad:  # terms of frozen parameters alone have no gradient
+                loss.backward()  # type: ignore[no-untyped-call]
             if self.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(tensors, self.grad_clip)
             for item in scaled.values():
                 item.take_gradient()
             terms.clear()
             terms.update(new_terms)
-            return loss
+            return float(loss.detach())
 
         previous, current, done = float("nan"), float("nan"), 0
         for iteration in range(n_iter):
-            current = float(optimizer.step(closure).detach())
-            if current != current:
+            current = optimizer.step(closure)
+            if math.isnan(current):
                 raise FittingError(
                     f"The loss became not a number; its terms: {', '.join(f'{key} {float(value):g}' for key, value in terms.items())}.",
                     "Lower the learning rate, or look for wrong values in the keypoints.",
@@ -110,7 +112,9 @@ class TorchOptimizer:
         try:
             return self._class(tensors, **self._arguments)
         except (TypeError, ValueError) as error:
-            raise PresetError(f"The optimizer {self.name} does not accept {self._arguments} ({error}).", "Correct its arguments.") from error
+            raise PresetError(
+                f"The optimizer {self.name} does not accept {self._arguments} ({error}).", "Correct its arguments."
+            ) from error
 
 
 class _Scaled:

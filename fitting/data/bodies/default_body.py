@@ -5,6 +5,7 @@ makes it from MakeHuman's CC0 assets.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,7 @@ def _unfold(half_values: NDArray[np.float32], half: NDArray[np.int64], mirror: N
     return values
 
 
-def _smpl_weights(file: dict[str, np.ndarray], half: NDArray[np.int64], mirror: NDArray[np.int64]) -> NDArray[np.float32]:
+def _smpl_weights(file: dict[str, NDArray[Any]], half: NDArray[np.int64], mirror: NDArray[np.int64]) -> NDArray[np.float32]:
     """(V, 24) skinning weights: the file's 55 joints of SMPL-X, with face and fingers merged into head and hands."""
     half_weights = np.zeros((len(half), len(_SMPLX_JOINTS)), np.float32)
     np.put_along_axis(half_weights, file["w_idx"].astype(np.int64), (file["w_val"] / np.float32(65535)).astype(np.float32), axis=1)
@@ -101,7 +102,7 @@ def _smpl_joint(smplx_joint: str) -> str:
         return smplx_joint
     if smplx_joint == "jaw" or "eye" in smplx_joint:
         return "head"
-    return f"{smplx_joint.split('_')[0]}_hand"
+    return f"{smplx_joint.split('_', 1)[0]}_hand"
 
 
 def _other_side(name: str) -> str:

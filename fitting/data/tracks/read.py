@@ -99,9 +99,18 @@ def read_track(
         ConventionError: Unknown convention.
     """
     tracks = read_tracks(path, fps=fps, units=units, up_axis=up_axis, convention=convention)
+    return person_of(tracks, person, Path(path).name)
+
+
+def person_of(tracks: Sequence[KeypointTrack], person: int, source: str) -> KeypointTrack:
+    """One of the people of a file, counted from 0.
+
+    Raises:
+        TrackError: The file has no such person.
+    """
     if not 0 <= person < len(tracks):
         count = "1 person" if len(tracks) == 1 else f"{len(tracks)} people"
-        raise TrackError(f"{Path(path).name!r} has {count}, but person {person} was asked for.", "People are counted from 0.")
+        raise TrackError(f"{source!r} has {count}, but person {person} was asked for.", "People are counted from 0.")
     return tracks[person]
 
 

@@ -84,6 +84,18 @@ class KeypointTrack:
         """(F, K): True where a point was seen."""
         return np.asarray(self.confidence) > 0
 
+    def require_motion(self, hint: str) -> None:
+        """Refuses a track of one frame, which cannot become a motion.
+
+        Args:
+            hint: What to do to get a single pose.
+
+        Raises:
+            TrackError: The track has one frame.
+        """
+        if self.n_frames == 1:
+            raise TrackError(f"{self.name!r} has one frame, expected at least two to make a motion.", hint)
+
     def frames(self, start: int, stop: int) -> "KeypointTrack":
         """The frames from `start` up to, not including, `stop`."""
         return replace(self, points=self.points[start:stop], confidence=np.asarray(self.confidence)[start:stop])

@@ -114,9 +114,10 @@ def _read_rows(lines: list[str], header: _Header, source: str, ends_whole: bool)
             row = [_cell(cell, number, source) for cell in cells]
         rows.append(np.array(row + [math.nan] * (width - len(row))))
     claimed = header.number("numframes")
-    if is_short and not ends_whole and len(rows) > 1 and claimed is not None and len(rows) <= claimed:
-        del rows[-1]
-        header.notes.append("The last line is cut off; its frame is left out.")
+    if is_short and not ends_whole and claimed is not None and len(rows) <= claimed:
+        raise TrackError(
+            f"{source!r} is cut off in frame {len(rows)}; its header promises {claimed:g}.", "Copy it again, or export it again."
+        )
     if not rows:
         raise TrackError(f"{source!r} has a header, but no frame.", "Export it again with at least one frame.")
     if claimed is not None and claimed != len(rows):

@@ -3,16 +3,17 @@
 import os
 import tempfile
 
-os.environ.setdefault("BLENDER_USER_RESOURCES", tempfile.mkdtemp(prefix="smplify-profile-"))  # never the user's own settings
+PROFILE = tempfile.TemporaryDirectory(prefix="smplify-profile-")
+os.environ["BLENDER_USER_RESOURCES"] = PROFILE.name  # never the user's own settings
 
 import bpy
 import pytest
 
-import blender_smplify
 
-
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def extension():
+    import blender_smplify
+
     blender_smplify.register()
     yield
     blender_smplify.unregister()  # Blender 4.2 crashes and 4.5 hangs at exit where a class is still registered
