@@ -69,7 +69,7 @@ def stamp(manifest: str) -> str:
     """The manifest with the version of the project."""
     stamped, count = re.subn(r'(?m)^version = ".*"$', f'version = "{version()}"', manifest)
     if count != 1:
-        sys.exit("blender_manifest.toml has no line of the form: version = \"...\"")
+        sys.exit('blender_manifest.toml has no line of the form: version = "..."')
     return stamped
 
 
@@ -79,7 +79,11 @@ def validate(path: Path, blender: str | None = None) -> str:
         command = [blender, "--command", "extension", "validate", str(path)]
     else:
         spec = find_spec("bpy")
-        scripts = [] if spec is None or spec.origin is None else sorted(Path(spec.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+        scripts = (
+            []
+            if spec is None or spec.origin is None
+            else sorted(Path(spec.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+        )
         if not scripts:
             return "not validated (no Blender and no bpy)"
         command = [sys.executable, str(scripts[0]), "validate", str(path)]

@@ -24,7 +24,7 @@ def axis_angle_to_quaternion_wxyz(axis_angle: ArrayLike) -> Floats:
     quaternion = np.concatenate([np.cos(angle / 2), 0.5 * np.sinc(angle / (2 * np.pi)) * vectors], axis=-1)
     turns = (quaternion[1:] * quaternion[:-1]).sum(-1) < 0
     quaternion[1:][np.cumsum(turns, axis=0) % 2 == 1] *= -1
-    return quaternion
+    return np.asarray(quaternion)
 
 
 def set_scene_rate(scene: bpy.types.Scene, fps: float) -> None:

@@ -8,9 +8,22 @@ from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from . import action, overlay, preferences, rig, session
-from .core import BodyData, FitResult, KeypointTrack, Preset, Progress, ResultError, TrackError, body_of, load_preset, read_track, read_tracks
+from .core import (
+    BodyData,
+    FitResult,
+    KeypointTrack,
+    Preset,
+    Progress,
+    ResultError,
+    TrackError,
+    body_of,
+    load_preset,
+    read_track,
+    read_tracks,
+)
 
 METADATA = "smplify"
 """The property of an armature that tells what it was fitted to, and how."""
@@ -51,9 +64,7 @@ def import_tracks(
 def show_tracks(tracks: Sequence[KeypointTrack], name: str, frame_start: int = 1, match_rate: bool = True) -> list[bpy.types.Object]:
     """Shows the people of a take as animated objects, in a collection of the name of the take."""
     collection = _new_collection(name)
-    return [
-        overlay.build_overlay(track, collection, _frames(track.n_frames, track.fps, frame_start, match_rate)) for track in tracks
-    ]
+    return [overlay.build_overlay(track, collection, _frames(track.n_frames, track.fps, frame_start, match_rate)) for track in tracks]
 
 
 def fit(
@@ -123,7 +134,9 @@ def apply_result(
     if keypoints is not None and len(overlay.frames_of(keypoints)) != result.n_frames:
         raise ResultError(f"The result has {result.n_frames} frames, but {keypoints.name!r} has others.", "Fit these keypoints again.")
     if rotations.shape[1] != body.n_joints:
-        raise ResultError(f"The result has {rotations.shape[1]} joints, but the body {body.name!r} has {body.n_joints}.", "Fit the take again.")
+        raise ResultError(
+            f"The result has {rotations.shape[1]} joints, but the body {body.name!r} has {body.n_joints}.", "Fit the take again."
+        )
     name = name or result.name
     if keypoints is not None:
         collection = collection or keypoints.users_collection[0]
@@ -140,12 +153,12 @@ def apply_result(
     return armature
 
 
-def bone_locations(result: FitResult, body: BodyData) -> np.ndarray:
+def bone_locations(result: FitResult, body: BodyData) -> NDArray[np.float64]:
     """(F, 3) location of the root bone; (F, J, 3) of every bone where the shape differs from frame to frame.
 
     A rig has one rest pose, so a shape that changes moves each joint against its parent.
     """
-    transl, betas = np.asarray(result.params["transl"]), np.asarray(result.params["betas"])
+    transl, betas = (np.asarray(result.params[name], float) for name in ("transl", "betas"))
     if np.ptp(betas, axis=0).max(initial=0) < 1e-6:
         return transl
     rest = body.rest_joints(result.betas)
@@ -220,7 +233,7 @@ def _hide_fits_of(keypoints: bpy.types.Object) -> None:
                 part.hide_render = True
 
 
-def _frames(n_frames: int, fps: float, frame_start: int, match_rate: bool) -> np.ndarray:
+def _frames(n_frames: int, fps: float, frame_start: int, match_rate: bool) -> NDArray[np.float64]:
     scene = bpy.context.scene
     if match_rate:
         action.set_scene_rate(scene, fps)

@@ -48,7 +48,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--sample", action="store_true", help="use the take that comes with the extension")
     parser.add_argument("-o", "--output", metavar="FILE.blend", type=Path, help="default: the name of the take, in this folder")
     parser.add_argument("--render", metavar="FILE.png", type=Path, help="also render a picture")
-    parser.add_argument("--export", action="append", default=[], choices=[suffix[1:] for suffix in export.EXPORTERS], help="also export, beside the .blend")
+    parser.add_argument(
+        "--export", action="append", default=[], choices=[suffix[1:] for suffix in export.EXPORTERS], help="also export, beside the .blend"
+    )
     fit = parser.add_argument_group("fit")
     fit.add_argument("--preset", default="smplify", metavar="NAME|FILE", help="default: smplify")
     fit.add_argument("--body", metavar="FILE", help="body model; default: the one that comes with the extension")
@@ -115,7 +117,9 @@ def _people(tracks: list[KeypointTrack], person: str, take: Path) -> list[Keypoi
         return tracks
     if not person.isdecimal() or int(person) >= len(tracks):
         count = "1 person" if len(tracks) == 1 else f"{len(tracks)} people"
-        raise FittingError(f"{take.name!r} has {count}, but person {person!r} was asked for.", "People are counted from 0; 'all' takes all.")
+        raise FittingError(
+            f"{take.name!r} has {count}, but person {person!r} was asked for.", "People are counted from 0; 'all' takes all."
+        )
     people = "" if len(tracks) == 1 else f" (of {len(tracks)}; --person all fits all of them)"
     print(f"{take.name}: person {person}{people}")
     return [tracks[int(person)]]

@@ -11,26 +11,55 @@ VENDORED = (Path(__file__).parent / "fitting").is_dir()
 if TYPE_CHECKING or not VENDORED:
     from fitting import protocol
     from fitting.data.bodies import GENDERS, BodyData, load_default_body
-    from fitting.data.conventions import Convention, limbs_of, list_conventions
+    from fitting.data.conventions import Convention, as_convention, list_conventions
     from fitting.data.files import atomic_path
     from fitting.data.job import FitJob
     from fitting.data.preset import PARAMETERS, PART_WEIGHTS, PRESET_FOLDERS, REDUCTIONS, Preset, handler_keys_of, list_presets, load_preset
     from fitting.data.result import FitResult
     from fitting.data.tracks import KeypointTrack, read_track, read_tracks
     from fitting.data.tracks.formats import READERS
-    from fitting.errors import BodyError, FitCancelled, FittingError, PresetError, PythonError, ResultError, TrackError, WorkerError, did_you_mean
+    from fitting.errors import (
+        BodyError,
+        FitCancelled,
+        FittingError,
+        PresetError,
+        PythonError,
+        ResultError,
+        TrackError,
+        WorkerError,
+        did_you_mean,
+    )
     from fitting.progress import Progress
 else:
     from .fitting import protocol
     from .fitting.data.bodies import GENDERS, BodyData, load_default_body
-    from .fitting.data.conventions import Convention, limbs_of, list_conventions
+    from .fitting.data.conventions import Convention, as_convention, list_conventions
     from .fitting.data.files import atomic_path
     from .fitting.data.job import FitJob
-    from .fitting.data.preset import PARAMETERS, PART_WEIGHTS, PRESET_FOLDERS, REDUCTIONS, Preset, handler_keys_of, list_presets, load_preset
+    from .fitting.data.preset import (
+        PARAMETERS,
+        PART_WEIGHTS,
+        PRESET_FOLDERS,
+        REDUCTIONS,
+        Preset,
+        handler_keys_of,
+        list_presets,
+        load_preset,
+    )
     from .fitting.data.result import FitResult
     from .fitting.data.tracks import KeypointTrack, read_track, read_tracks
     from .fitting.data.tracks.formats import READERS
-    from .fitting.errors import BodyError, FitCancelled, FittingError, PresetError, PythonError, ResultError, TrackError, WorkerError, did_you_mean
+    from .fitting.errors import (
+        BodyError,
+        FitCancelled,
+        FittingError,
+        PresetError,
+        PythonError,
+        ResultError,
+        TrackError,
+        WorkerError,
+        did_you_mean,
+    )
     from .fitting.progress import Progress
 
 __all__ = [
@@ -57,11 +86,11 @@ __all__ = [
     "ResultError",
     "TrackError",
     "WorkerError",
+    "as_convention",
     "atomic_path",
     "body_of",
     "did_you_mean",
     "handler_keys_of",
-    "limbs_of",
     "list_conventions",
     "list_presets",
     "load_preset",

@@ -66,7 +66,9 @@ class SMPLIFY_OT_import_track(Operator, ImportHelper):
     )
     use_fps: BoolProperty(name="Set Frame Rate", description="Use another frame rate than the file says")
     fps: FloatProperty(name="Frame Rate", default=30, min=0.01, soft_max=240)
-    match_rate: BoolProperty(name="Set Scene Rate", default=True, description="Set the frame rate and the length of the scene to those of the take")
+    match_rate: BoolProperty(
+        name="Set Scene Rate", default=True, description="Set the frame rate and the length of the scene to those of the take"
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Imports what was dropped into the window, or asks for a file."""
@@ -94,9 +96,13 @@ class SMPLIFY_OT_import_track(Operator, ImportHelper):
         takes = {path.stem: self._read(path) for path in paths}  # all of them, before anything is shown
         items = [item for name, tracks in takes.items() for item in api.show_tracks(tracks, name, match_rate=self.match_rate)]
         _select(context, items[0])
+        _show_selected(context)
         facts = overlay.track_facts(items[0])
         people = "" if len(items) == 1 else f"{len(items)} people, the first: "
-        self.report({"INFO"}, f"{people}{facts['n_frames']} frames at {facts['fps']:g} fps, {len(facts['names'])} keypoints. {' '.join(facts['decisions'])}")
+        self.report(
+            {"INFO"},
+            f"{people}{facts['n_frames']} frames at {facts['fps']:g} fps, {len(facts['names'])} keypoints. {' '.join(facts['decisions'])}",
+        )
 
     def _read(self, path: Path) -> list[KeypointTrack]:
         return read_tracks(
@@ -118,6 +124,7 @@ class SMPLIFY_OT_import_sample(Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Imports the sample."""
         _select(context, api.import_tracks(SAMPLE_TAKE)[0])
+        _show_selected(context)
 
 
 class SMPLIFY_OT_select_track(Operator):
@@ -242,6 +249,18 @@ def _select(context: bpy.types.Context, item: bpy.types.Object) -> None:
         other.select_set(False)
     item.select_set(True)
     context.view_layer.objects.active = item
+
+
+def _show_selected(context: bpy.types.Context) -> None:
+    """Turns the 3D views to what was imported: a recording may lie metres away from where the user looks."""
+    if bpy.app.background:
+        return
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D" and area.spaces.active.region_3d.view_perspective != "CAMERA":
+                region = next(region for region in area.regions if region.type == "WINDOW")
+                with context.temp_override(window=window, area=area, region=region):
+                    bpy.ops.view3d.view_selected()
 
 
 class SMPLIFY_FH_track(bpy.types.FileHandler):

@@ -5,13 +5,14 @@ this extension, and a single switch shows the names.
 """
 
 import json
+from typing import Any
 
 import bpy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import action, compat, rig
-from .core import Convention, KeypointTrack, limbs_of
+from .core import Convention, KeypointTrack, as_convention
 from .materials import material
 
 KEY = "smplify_track"
@@ -38,7 +39,7 @@ def build_overlay(track: KeypointTrack, collection: bpy.types.Collection, frames
     overlay = rig.build_armature(name, names, np.zeros((len(names), 3)), [-1] * len(names), collection, BONE_LENGTH)
     overlay.data.display_type = "WIRE"  # the markers are seen, not the bones
     overlay.show_in_front = True
-    limbs = [(a, b) for a, b in limbs_of(track.convention, None) if a in shown and b in shown]
+    limbs = [(a, b) for a, b in as_convention(track.convention).limbs(None) if a in shown and b in shown]
     positions = {index: position for position, index in enumerate(shown.tolist())}
     _build_markers(f"{name} markers", names, [(positions[a], positions[b]) for a, b in limbs], overlay, collection)
     times = np.asarray(frames, float)
@@ -59,7 +60,7 @@ def frames_of(overlay: bpy.types.Object) -> NDArray[np.float64]:
     return np.asarray(stored["frame_start"] + stored["frame_step"] * np.arange(stored["n_frames"]))
 
 
-def track_facts(overlay: bpy.types.Object) -> dict:
+def track_facts(overlay: bpy.types.Object) -> dict[str, Any]:
     """What is known of the track of an object: `names`, `convention`, `fps`, `name`, `decisions`, `n_frames`."""
     stored = overlay[KEY]
     return {**json.loads(stored["facts"]), "n_frames": stored["n_frames"]}
@@ -81,7 +82,7 @@ def read_track(overlay: bpy.types.Object) -> KeypointTrack:
 
 def _store_track(overlay: bpy.types.Object, track: KeypointTrack) -> None:
     """Keeps a track with its object."""
-    convention = track.convention
+    convention = as_convention(track.convention)
     facts = {"names": track.names, "convention": convention.name, "fps": track.fps, "name": track.name, "decisions": track.decisions}
     overlay[KEY] = {
         "facts": json.dumps(facts),

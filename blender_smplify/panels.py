@@ -35,7 +35,7 @@ class SMPLIFY_PT_keypoints(SmplifyPanel, bpy.types.Panel):
         layout, tracks, shown = self.layout, scene_tracks(context), shown_track(context)
         layout.operator("smplify.import_track", icon="IMPORT")
         if not tracks:
-            _text(layout, "Import a file of 3D keypoints, or drop it into this view. Nothing at hand?")
+            _text(layout, "Import a file of 3D keypoints, or drop it into this view.")
             layout.operator("smplify.import_sample", icon="ARMATURE_DATA")
             return
         column = layout.column(align=True)
@@ -47,9 +47,7 @@ class SMPLIFY_PT_keypoints(SmplifyPanel, bpy.types.Panel):
         facts = overlay.track_facts(shown)
         layout.label(text=f"{facts['n_frames']} frames at {facts['fps']:g} fps, {len(facts['names'])} keypoints")
         layout.prop(shown.data, "show_names", text="Show Names")
-        header, body = layout.panel("smplify_decisions", default_closed=True)
-        header.label(text="What Was Decided")
-        if body:
+        if body := _foldout(layout, "What Was Decided", "smplify_decisions"):
             for sentence in facts["decisions"]:
                 _text(body, sentence)
 
@@ -136,10 +134,14 @@ class SMPLIFY_PT_stages(SmplifyPanel, bpy.types.Panel):
         column = layout.column(align=True)
         column.prop(stage, "n_iter")
         column.prop(stage, "ftol")
-        _weights(layout, "Terms", "smplify_terms", stage.terms)
-        body = _weights(layout, "Parts of the Body", "smplify_parts", stage.parts)
-        if body:
-            body.prop(stage, "use_shoulder_hip_only")
+        if terms := _foldout(layout, "Terms", "smplify_terms"):
+            _weights(terms, stage.terms)
+        if reductions := _foldout(layout, "Reductions", "smplify_reductions"):
+            for term in stage.terms:
+                reductions.prop(term, "reduction", text=term.name)
+        if parts := _foldout(layout, "Parts of the Body", "smplify_parts"):
+            _weights(parts, stage.parts)
+            parts.prop(stage, "use_shoulder_hip_only")
         row = layout.row(align=True)
         row.operator("smplify.preset_save", icon="FILE_TICK")
         row.operator("smplify.preset_remove", text="", icon="TRASH")
@@ -167,9 +169,7 @@ class SMPLIFY_PT_result(SmplifyPanel, bpy.types.Panel):
         if known["worst_keypoint"]:
             column.label(text=f"Worst keypoint {known['worst_keypoint']}, {known['worst_keypoint_mm']:.1f} mm")
         column.label(text=f"{known['model_type'].upper()}, {known['gender']}, preset {known['preset']}")
-        header, body = layout.panel("smplify_report", default_closed=True)
-        header.label(text="Report")
-        if body:
+        if body := _foldout(layout, "Report", "smplify_report"):
             for sentence in known["report"].splitlines():
                 _text(body, sentence)
 
@@ -183,18 +183,19 @@ def _fit_buttons(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         layout.operator("smplify.fit", text=f"Fit All {n_tracks}").all_tracks = True
 
 
-def _weights(layout: bpy.types.UILayout, title: str, name: str, weights: Any) -> bpy.types.UILayout | None:
+def _weights(layout: bpy.types.UILayout, weights: Any) -> None:
+    for weight in weights:
+        split = layout.split(factor=0.65, align=True)
+        split.use_property_split = False
+        split.prop(weight, "is_set", text=weight.name)
+        field = split.row(align=True)
+        field.enabled = weight.is_set
+        field.prop(weight, "value", text="")
+
+
+def _foldout(layout: bpy.types.UILayout, title: str, name: str) -> bpy.types.UILayout | None:
     header, body = layout.panel(name, default_closed=True)
     header.label(text=title)
-    if body:
-        for weight in weights:
-            row = body.row(heading=weight.name.removesuffix("_weight").replace("_", " ").title())
-            row.prop(weight, "is_set", text="")
-            field = row.row(align=True)
-            field.enabled = weight.is_set
-            field.prop(weight, "value", text="")
-            if not weight.name.endswith("_weight"):
-                row.prop(weight, "reduction", text="")
     return body
 
 

@@ -36,7 +36,10 @@ class Stage(bpy.types.PropertyGroup):
 
     n_iter: IntProperty(name="Iterations", min=0, soft_max=100, default=1, description="Largest number of iterations")
     ftol: FloatProperty(
-        name="Tolerance", default=1e-4, precision=6, description="The stage ends when the objective changes less than this, relatively; 0: never"
+        name="Tolerance",
+        default=1e-4,
+        precision=6,
+        description="The stage ends when the objective changes less than this, relatively; 0: never",
     )
     fit_global_orient: BoolProperty(name="Global Orient", default=True, description="Fit the heading of the body")
     fit_transl: BoolProperty(name="Transl", default=True, description="Fit the place of the body")

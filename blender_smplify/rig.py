@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from .core import BodyData
 from .materials import material
-from .materials import material
 
 UP_AXIS_TURN = (np.pi / 2, 0.0, 0.0)
 """Rotation of the object that stands data with y up on Blender's floor; the curves keep the fitter's numbers."""
@@ -60,7 +59,7 @@ def build_armature(
     with object_mode_kept():
         bpy.context.view_layer.objects.active = armature
         bpy.ops.object.mode_set(mode="EDIT")
-        edit_bones = []
+        edit_bones: list[bpy.types.EditBone] = []
         for bone_name, head, parent in zip(bones, np.asarray(heads, float).tolist(), parents, strict=True):
             bone = data.edit_bones.new(bone_name)
             bone.head = head
@@ -113,7 +112,9 @@ def side_of(name: str) -> str:
     return next((side for side in ("left", "right") if side in name.lower()), "middle")
 
 
-def build_body_mesh(body: BodyData, betas: ArrayLike, armature: bpy.types.Object, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
+def build_body_mesh(
+    body: BodyData, betas: ArrayLike, armature: bpy.types.Object, name: str, collection: bpy.types.Collection
+) -> bpy.types.Object:
     """The skin of a body, with a shape key for each shape value, moved by the armature.
 
     Args:

@@ -205,7 +205,12 @@ def _fail(message: str) -> None:
     state.waiting.clear()
     if message and not bpy.app.background:
         with _window():
-            bpy.context.window_manager.popup_menu(lambda menu, _: menu.layout.label(text=message), title="SMPLify", icon="ERROR")
+            bpy.context.window_manager.popup_menu(lambda menu, _: _draw_lines(menu.layout, message), title="SMPLify", icon="ERROR")
+
+
+def _draw_lines(layout: bpy.types.UILayout, text: str) -> None:
+    for line in text.splitlines():
+        layout.label(text=line)
 
 
 def _apply() -> None:

@@ -13,6 +13,7 @@ from .data.conventions import as_convention, conversion_matrix
 from .data.preset import Preset, load_preset
 from .data.result import FitResult
 from .data.tracks.track import KeypointTrack
+from .device import threads_for
 from .errors import TrackError
 from .handlers import Keypoint3dLimbLenInput, Keypoint3dMSEInput
 from .progress import ProgressCallback
@@ -62,7 +63,8 @@ def fit(
     convention = as_convention(track.convention)
     observed = [input_class(points, convention, confidence) for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
     keys = {handler.handler_key for handler in registrant.handlers}
-    output = registrant([item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress)
+    with threads_for(track.n_frames):
+        output = registrant([item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress)
 
     model_joints = output.pop("joints").cpu()
     params = {name: value.cpu() for name, value in output.items()}

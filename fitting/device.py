@@ -1,10 +1,14 @@
 """Computing devices: which there are, and which one a name means."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from .errors import DeviceError
+
+_FRAMES_FOR_THREADS = 5000
 
 
 def devices() -> list[dict[str, Any]]:
@@ -32,3 +36,18 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     if wanted not in names:
         raise DeviceError(f"There is no device {str(name)!r} on this machine.", f"Choose one of: auto, {', '.join(names)}.")
     return torch.device(wanted)
+
+
+@contextmanager
+def threads_for(n_frames: int) -> Iterator[None]:
+    """While it lasts, PyTorch uses one CPU thread for a take that gains nothing by more.
+
+    A fit is thousands of short operations; below some thousand frames, waiting for other threads takes longer than they save, and
+    twice the CPU time.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if n_frames < _FRAMES_FOR_THREADS else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

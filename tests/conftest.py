@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 N_BETAS = 10
+HINGES = {"knees": ((9, 12), (1, 1)), "elbows": ((52, 55), (-1, 1))}
+"""Columns of the body pose that bend knees and elbows, and the sign of bending the way they can."""
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +30,10 @@ def random_poses() -> Callable[..., dict[str, Any]]:
     def make(n_frames: int, seed: int = 0, spread: float = 0.3) -> dict[str, Any]:
         generator = torch.Generator().manual_seed(seed)
         heading = 2 * torch.pi * torch.rand(n_frames, 1, generator=generator)
+        pose = spread * torch.randn(n_frames, 69, generator=generator)
         return {
             "betas": 0.7 * torch.randn(1, N_BETAS, generator=generator),
-            "body_pose": spread * torch.randn(n_frames, 69, generator=generator),
+            "body_pose": with_hinges(pose, pose),
             "global_orient": heading * torch.tensor([[0.0, 1.0, 0.0]]),
             "transl": torch.randn(n_frames, 3, generator=generator),
         }
@@ -50,7 +53,7 @@ def turning() -> Callable[..., dict[str, Any]]:
         heading = 2 * torch.pi * turns * torch.arange(n_frames)[:, None] / n_frames
         return {
             "betas": 0.7 * torch.randn(1, N_BETAS, generator=generator),
-            "body_pose": pose * torch.sin(torch.pi * phase),
+            "body_pose": with_hinges(pose * torch.sin(torch.pi * phase), pose * (1 - torch.cos(torch.pi * phase)) / 2),
             "global_orient": heading * torch.tensor([[0.0, 1.0, 0.0]]),
             "transl": torch.cat([phase, torch.ones_like(phase), torch.zeros_like(phase)], 1),
         }
@@ -68,3 +71,14 @@ def keypoints_of(body: Any) -> Callable[[dict[str, Any]], Any]:
             return body(**parameters).joints
 
     return make
+
+
+def with_hinges(pose: Any, bend: Any) -> Any:
+    """The (F, 69) body pose with knees and elbows that are bent the way they can, by 0.2 radians or more."""
+    pose = pose.clone()
+    for columns, signs in HINGES.values():
+        for column, sign in zip(columns, signs, strict=True):
+            joint = column // 3 * 3
+            pose[:, joint : joint + 3] = 0
+            pose[:, column] = sign * (0.2 + bend[:, column].abs())
+    return pose

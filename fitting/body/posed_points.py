@@ -31,9 +31,9 @@ class CarriedPoints:
         self.parents = tree.parents
         self.point, self.joint = point, joint
         self.weight = weights[point, joint][:, None]
-        self.to_points = torch.zeros(len(weights), len(point))
+        self.to_points = weights.new_zeros(len(weights), len(point))
         self.to_points[point, pairs] = 1
-        self.to_joints = torch.zeros(weights.shape[1], len(point))
+        self.to_joints = weights.new_zeros(weights.shape[1], len(point))
         self.to_joints[joint, pairs] = 1
         self.subtree = tree.subtrees().to(weights)
 
@@ -76,7 +76,7 @@ class _PosedPoints(torch.autograd.Function):
         arms = _turned(world[:, :, carried.joint], rest_surface[:, carried.point] - rest[:, carried.joint])
         surface = carried.to_points @ ((arms + joints[:, carried.joint]) * carried.weight)
         ctx.carried = carried
-        ctx.shared_shape = len(rest_joints) == 1
+        ctx.rest_rows = len(rest_joints), len(rest_points)
         ctx.save_for_backward(turns, world, joints, arms)
         points = torch.cat([joints, surface], 1) + transl.mT[:, None]
         return points.permute(2, 1, 0)
@@ -98,9 +98,9 @@ class _PosedPoints(torch.autograd.Function):
             by_arms = _turned_back(world[:, :, carried.joint], pulls)
             along = _turned_back(world[:, :, carried.parents], force)
             along[:, 0] = force[:, 0]  # the root has no parent: its rest place moves everything
-            if ctx.shared_shape:
-                by_arms, along = by_arms.sum(-1, keepdim=True), along.sum(-1, keepdim=True)
-            points = carried.to_points @ by_arms
+            n_joint_rows, n_point_rows = ctx.rest_rows
+            points = carried.to_points @ _summed(by_arms, n_point_rows)
+            by_arms, along = _summed(by_arms, n_joint_rows), _summed(along, n_joint_rows)
             rest = along - carried.to_joints @ by_arms
             rest.index_add_(1, torch.tensor(carried.parents[1:], device=rest.device), along[:, 1:], alpha=-1)
             by_joints, by_points = rest.permute(2, 1, 0), points.permute(2, 1, 0)
@@ -110,6 +110,11 @@ class _PosedPoints(torch.autograd.Function):
 def _frames_last(values: Tensor) -> Tensor:
     """(3, N, F) from (F, N, 3)."""
     return values.permute(2, 1, 0).contiguous()
+
+
+def _summed(values: Tensor, n_rows: int) -> Tensor:
+    """(3, N, 1) sum over the frames where one row serves them all, else the (3, N, F) values."""
+    return values.sum(-1, keepdim=True) if n_rows == 1 else values
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Where a fit begins: heading, place and limb directions of each frame, read off the keypoints in closed form."""
 
-from itertools import pairwise
+import math
 from typing import Any
 
 import torch
@@ -9,17 +9,17 @@ from torch.nn.functional import normalize
 
 from ..body import BodyModel
 from ..data.conventions import conversion_matrix
-from ..rotations import fit_rotation, matrix_to_axis_angle, swing
+from ..rotations import axis_angle_to_matrix, fit_rotation, matrix_to_axis_angle, swing
 
 TORSO = ("pelvis", "left_hip", "right_hip", "spine_1", "spine_2", "spine_3", "neck", "left_shoulder", "right_shoulder")
 LIMBS = {
-    ("left_hip", "left_knee", "left_ankle"): -1.0,
-    ("right_hip", "right_knee", "right_ankle"): -1.0,
-    ("left_shoulder", "left_elbow", "left_wrist"): 1.0,
-    ("right_shoulder", "right_elbow", "right_wrist"): 1.0,
+    ("left_hip", "left_knee", "left_ankle"): (-1.0, 60.0),
+    ("right_hip", "right_knee", "right_ankle"): (-1.0, 60.0),
+    ("left_shoulder", "left_elbow", "left_wrist"): (1.0, 180.0),
+    ("right_shoulder", "right_elbow", "right_wrist"): (1.0, 180.0),
 }
-"""Each limb, and where it bends to in the T-pose: a knee to the back (-z), an elbow to the front (+z)."""
-STRAIGHT = 0.15
+"""Each limb; where it bends to in the T-pose (a knee to the back, -z, an elbow to the front, +z); and how far, in degrees, it can twist."""
+STRAIGHT = 0.2
 """Sine of the bend of a knee or elbow below which its direction says little about the twist of the thigh or the upper arm."""
 UPRIGHT_WEIGHT = 1e-4
 """Square metres: far below the spread of a torso, so that upright decides only what the keypoints leave open."""
@@ -30,7 +30,7 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
 
     The root is the rotation that best explains the torso (any heading, any number of turns); thighs, shins and arms
     are swung to the directions that were observed, and twisted so that knees and elbows bend the way they can: from
-    the mirror image no fit finds back. A frame without a torso takes the root of the nearest one with it.
+    the mirror image no fit finds back. A frame without a torso or a limb takes that of the nearest one with it.
 
     Args:
         body: The body, in its mean shape.
@@ -52,7 +52,7 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
     root, place = _root(rest, points, seen, [index[name] for name in TORSO])
     rotations = torch.eye(3, dtype=points.dtype, device=points.device).repeat(len(points), body.n_joints, 1, 1)
     rotations[:, 0] = root
-    for (upper, middle, end), bend in LIMBS.items():
+    for (upper, middle, end), (bend, twist) in LIMBS.items():
         joint, hinge, tip = index[upper], index[middle], index[end]
         bone, bone_seen = _directions(points, seen, joint, hinge)
         shin, shin_seen = _directions(points, seen, hinge, tip)
@@ -60,11 +60,11 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
         bone, shin = _in_frame(root, bone), _in_frame(root, shin)
         turn = swing(rest_bone.expand_as(bone), bone)
         bend_direction = rest_bone.new_tensor([0.0, 0.0, bend]).expand_as(bone)
-        turn = torch.where(shin_seen[:, None, None], _twisted(turn, bone, shin, bend_direction), turn)
-        rotations[:, joint] = torch.where(bone_seen[:, None, None], turn, rotations[:, joint])
+        turn = torch.where(shin_seen[:, None, None], _twisted(turn, bone, shin, bend_direction, math.radians(twist)), turn)
+        rotations[:, joint] = _filled(turn, bone_seen)
         shin = _in_frame(rotations[:, joint], shin)
         bent = swing(rest_shin.expand_as(shin), shin)
-        rotations[:, hinge] = torch.where((bone_seen & shin_seen)[:, None, None], bent, rotations[:, hinge])
+        rotations[:, hinge] = _filled(bent, shin_seen)
     axis_angle = matrix_to_axis_angle(rotations)
     return {
         "global_orient": axis_angle[:, 0],
@@ -85,7 +85,7 @@ def _in_frame(rotation: Tensor, vectors: Tensor) -> Tensor:
     return (rotation.mT @ vectors[..., None])[..., 0]
 
 
-def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor) -> Tensor:
+def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor, limit: float) -> Tensor:
     """(F, 3, 3) rotations like `turn`, twisted about the bone so that the limb bends to where the shin or forearm is.
 
     Args:
@@ -93,15 +93,19 @@ def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor) -> Tensor:
         bone: (F, 3) its direction after the turn.
         shin: (F, 3) direction of the next bone.
         bend: (F, 3) where the limb bends to in the T-pose.
+        limit: Largest twist, radians.
     """
 
     def across(vectors: Tensor) -> Tensor:
         return vectors - (vectors * bone).sum(-1, keepdim=True) * bone
 
-    bends_to = across((turn @ bend[..., None])[..., 0])
+    bends_to = normalize(across((turn @ bend[..., None])[..., 0]), dim=-1)
     # A straight limb has no bend to go by: the less it is bent, the more the untwisted turn counts.
     wanted = across(shin) + STRAIGHT * bends_to
-    return swing(normalize(bends_to, dim=-1), normalize(wanted, dim=-1)) @ turn
+    angle = torch.atan2((bone * torch.linalg.cross(bends_to, wanted)).sum(-1), (bends_to * wanted).sum(-1))
+    # A bend that no twist within the limit explains is a joint that seems overstretched, not a limb turned round.
+    angle = torch.where(angle.abs() > limit + math.radians(45), 0.0, angle.clamp(-limit, limit))
+    return axis_angle_to_matrix(bone * angle[..., None]) @ turn
 
 
 def _root(rest: Tensor, points: Tensor, seen: Tensor, torso: list[int]) -> tuple[Tensor, Tensor]:
@@ -121,6 +125,16 @@ def _root(rest: Tensor, points: Tensor, seen: Tensor, torso: list[int]) -> tuple
     place = target_centre + (rotation @ (rest[0] - source_centre)[..., None])[..., 0]
     nearest = _nearest_known((weights > 0).sum(1) >= 2)
     return rotation[nearest], place[nearest]
+
+
+def _filled(rotations: Tensor, known: Tensor) -> Tensor:
+    """(F, 3, 3) rotations with those that are not known taken from the nearest frame; no rotation where no frame knows one.
+
+    A limb that starts in the T-pose in one frame would stay far from its other keypoints, which then count as outliers.
+    """
+    nearest = _nearest_known(known)
+    eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
+    return torch.where(known[nearest][:, None, None], rotations[nearest], eye)
 
 
 def _nearest_known(known: Tensor) -> Tensor:

@@ -35,7 +35,10 @@ def test_quaternions_are_the_same_rotations():
 @pytest.mark.parametrize("scale", [0.0, 1e-9, 1.0])
 def test_small_rotations_are_exact(scale):
     vector = np.array([[0.3, -0.2, 0.1]]) * scale
-    np.testing.assert_allclose(action.axis_angle_to_quaternion_wxyz(vector)[0, 1:], np.sin(np.linalg.norm(vector) / 2) * vector[0] / max(np.linalg.norm(vector), 1e-300))
+    np.testing.assert_allclose(
+        action.axis_angle_to_quaternion_wxyz(vector)[0, 1:],
+        np.sin(np.linalg.norm(vector) / 2) * vector[0] / max(np.linalg.norm(vector), 1e-300),
+    )
 
 
 def test_quaternions_do_not_change_sign_on_the_way():

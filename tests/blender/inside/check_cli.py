@@ -5,6 +5,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from synthetic import quick_preset
 
 from blender_smplify import api, cli, overlay
 from blender_smplify.core import SAMPLE_TAKE, read_track
@@ -17,6 +18,13 @@ ROOT = Path(__file__).parents[3]
 def take(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("take") / "walk.npz"
     read_track(SAMPLE_TAKE).frames(0, 12).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("preset") / "quick.json"
+    quick_preset().save(path)
     return path
 
 
@@ -34,10 +42,10 @@ def module(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_a_take_becomes_a_blend_file_a_picture_and_exports(take, tmp_path):
+def test_a_take_becomes_a_blend_file_a_picture_and_exports(take, quick, tmp_path):
     output = tmp_path / "out.blend"
     exports = [argument for kind in ("bvh", "fbx", "glb", "usd") for argument in ("--export", kind)]
-    answer = module(take, "-o", output, "--render", tmp_path / "out.png", *exports)
+    answer = module(take, "-o", output, "--preset", quick, "--render", tmp_path / "out.png", *exports)
     assert answer.returncode == 0, answer.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.blend", "out.bvh", "out.fbx", "out.glb", "out.png", "out.usd"]
     assert "Units: metres" in answer.stdout
@@ -57,14 +65,14 @@ def test_a_take_becomes_a_blend_file_a_picture_and_exports(take, tmp_path):
     assert pixels.mean() > 0.2
 
 
-def test_all_people_are_fitted_on_request(two_people, tmp_path):
-    assert cli.run([str(two_people), "-o", str(tmp_path / "pair.blend"), "--person", "all"]) == 0
+def test_all_people_are_fitted_on_request(two_people, quick, tmp_path):
+    assert cli.run([str(two_people), "-o", str(tmp_path / "pair.blend"), "--preset", str(quick), "--person", "all"]) == 0
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "pair.blend"))
     assert sorted(item.name for item in bpy.data.objects if api.METADATA in item) == ["pair person 0", "pair person 1"]
 
 
-def test_one_person_is_fitted_and_the_others_are_mentioned(two_people, tmp_path, capsys):
-    assert cli.run([str(two_people), "-o", str(tmp_path / "pair.blend"), "--person", "1"]) == 0
+def test_one_person_is_fitted_and_the_others_are_mentioned(two_people, quick, tmp_path, capsys):
+    assert cli.run([str(two_people), "-o", str(tmp_path / "pair.blend"), "--preset", str(quick), "--person", "1"]) == 0
     assert "--person all" in capsys.readouterr().out
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "pair.blend"))
     assert [item.name for item in bpy.data.objects if api.METADATA in item] == ["pair person 1"]

@@ -97,7 +97,9 @@ def test_a_hundred_points_over_five_thousand_frames_are_quick():
     import time
 
     rng = np.random.default_rng(0)
-    track = KeypointTrack(rng.normal(size=(5000, 100, 3)), (rng.random((5000, 100)) > 0.1).astype(np.float32), [f"m{i}" for i in range(100)])
+    track = KeypointTrack(
+        rng.normal(size=(5000, 100, 3)), (rng.random((5000, 100)) > 0.1).astype(np.float32), [f"m{i}" for i in range(100)]
+    )
     started = time.perf_counter()
     show(track)
     assert time.perf_counter() - started < 6  # 0.8 s on an idle machine

@@ -34,7 +34,9 @@ def test_registering_and_unregistering_leaves_nothing_behind():
 
 def test_every_class_is_named_in_blenders_way():
     kinds = {bpy.types.Operator: "OT", bpy.types.Panel: "PT", bpy.types.Menu: "MT", bpy.types.UIList: "UL", bpy.types.FileHandler: "FH"}
-    classes = [cls for name in blender_smplify.MODULES for cls in getattr(importlib.import_module(f"blender_smplify.{name}"), "CLASSES", ())]
+    classes = [
+        cls for name in blender_smplify.MODULES for cls in getattr(importlib.import_module(f"blender_smplify.{name}"), "CLASSES", ())
+    ]
     assert len(classes) > 20
     for cls in classes:
         for kind, letters in kinds.items():

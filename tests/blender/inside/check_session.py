@@ -4,9 +4,10 @@ import bpy
 import numpy as np
 import pytest
 from conftest import data_counts
+from synthetic import quick_preset
 
-from blender_smplify import api, overlay, session
-from blender_smplify.core import SAMPLE_TAKE, FitCancelled, FittingError, KeypointTrack, PythonError, body_of, load_preset, read_track
+from blender_smplify import api, overlay, preset_library, session
+from blender_smplify.core import SAMPLE_TAKE, FitCancelled, FittingError, KeypointTrack, PythonError, body_of, read_track
 
 SECONDS = 120
 
@@ -43,12 +44,18 @@ def test_scripts_fit_and_wait(track):
 
 
 def test_the_operator_does_what_the_api_does(track, keypoints):
-    expected = api.fit(track, gender="neutral")
     bpy.ops.smplify.select_track(name=keypoints.name)
+    bpy.ops.smplify.preset_load(name="smplify")
+    settings = bpy.context.scene.smplify
+    settings.gender = "male"
+    for stage in settings.stages:
+        stage.n_iter = 1
+    expected = api.fit(track, preset_library.chosen(settings), gender="male")
     assert bpy.ops.smplify.fit() == {"FINISHED"}
     armature = bpy.context.active_object
     assert api.keypoints_of(armature) == keypoints
     known = api.metadata(armature)
+    assert known["gender"] == "male"
     assert known["mean_residual_mm"] == pytest.approx(1000 * expected.mean_residual(), rel=1e-3)
     bpy.context.scene.frame_set(5)
     names = [bone.name for bone in armature.pose.bones]
@@ -58,7 +65,7 @@ def test_the_operator_does_what_the_api_does(track, keypoints):
 
 
 def test_a_fit_in_the_background_ends_in_the_scene(keypoints):
-    preset = load_preset("smplify")
+    preset = quick_preset()
     session.start([session.Request(overlay.read_track(keypoints), preset, overlay=keypoints.name)])
     assert session.state.running is not None
     assert not bpy.ops.smplify.fit.poll()
@@ -70,7 +77,7 @@ def test_a_fit_in_the_background_ends_in_the_scene(keypoints):
 
 def test_people_are_fitted_one_after_the_other(track):
     items = api.show_tracks([track, track.frames(0, 6)], "pair")
-    preset = load_preset("smplify")
+    preset = quick_preset()
     session.start([session.Request(overlay.read_track(item), preset, overlay=item.name) for item in items])
     listen(lambda: session.state.running is None)
     fitted = [item for item in bpy.data.objects if api.METADATA in item]
@@ -79,7 +86,7 @@ def test_people_are_fitted_one_after_the_other(track):
 
 def test_a_cancelled_fit_changes_nothing(keypoints):
     before = data_counts()
-    session.start([session.Request(overlay.read_track(keypoints), load_preset("smplify"), overlay=keypoints.name)])
+    session.start([session.Request(overlay.read_track(keypoints), quick_preset(), overlay=keypoints.name)])
     assert bpy.ops.smplify.cancel() == {"FINISHED"}
     assert not bpy.ops.smplify.cancel.poll()
     listen(lambda: session.state.running is None)
@@ -93,11 +100,11 @@ def test_a_script_stops_a_fit_by_an_exception(track):
         raise FitCancelled
 
     with pytest.raises(FitCancelled):
-        api.fit(track, on_progress=stop)
+        api.fit(track, quick_preset(), on_progress=stop)
 
 
 def test_another_file_is_not_given_the_result_of_the_old_one(keypoints):
-    session.start([session.Request(overlay.read_track(keypoints), load_preset("smplify"), overlay=keypoints.name)])
+    session.start([session.Request(overlay.read_track(keypoints), quick_preset(), overlay=keypoints.name)])
     bpy.ops.wm.read_homefile(use_empty=True)
     listen(lambda: session.state.running is None)
     assert data_counts()["objects"] == 0
@@ -105,7 +112,7 @@ def test_another_file_is_not_given_the_result_of_the_old_one(keypoints):
 
 
 def test_a_result_waits_when_its_keypoints_are_gone(keypoints):
-    session.start([session.Request(overlay.read_track(keypoints), load_preset("smplify"), overlay=keypoints.name)])
+    session.start([session.Request(overlay.read_track(keypoints), quick_preset(), overlay=keypoints.name)])
     bpy.data.objects.remove(keypoints)
     listen(lambda: session.state.running is None)
     assert api.METADATA in bpy.context.active_object  # it comes without them
@@ -114,8 +121,8 @@ def test_a_result_waits_when_its_keypoints_are_gone(keypoints):
 
 def test_a_wrong_device_is_told_as_it_is(track, keypoints):
     with pytest.raises(FittingError, match="cuda:77"):
-        api.fit(track, device="cuda:77")
-    session.start([session.Request(track, load_preset("smplify"), device="cuda:77", overlay=keypoints.name)])
+        api.fit(track, quick_preset(), device="cuda:77")
+    session.start([session.Request(track, quick_preset(), device="cuda:77", overlay=keypoints.name)])
     listen(lambda: session.state.running is None)
     assert "cuda:77" in session.state.message
 

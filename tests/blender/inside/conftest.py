@@ -3,11 +3,14 @@
 import os
 import tempfile
 
-PROFILE = tempfile.TemporaryDirectory(prefix="smplify-profile-")
-os.environ["BLENDER_USER_RESOURCES"] = PROFILE.name  # never the user's own settings
-
-import bpy
 import pytest
+
+PROFILE = tempfile.TemporaryDirectory(prefix="smplify-profile-")
+
+
+def pytest_configure():
+    """Never the user's own settings: Blender looks for them when it is imported."""
+    os.environ["BLENDER_USER_RESOURCES"] = PROFILE.name
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,15 +24,21 @@ def extension():
 
 @pytest.fixture(autouse=True)
 def empty_file():
+    import bpy
+
     bpy.ops.wm.read_factory_settings(use_empty=True)
 
 
 @pytest.fixture
 def scene():
+    import bpy
+
     return bpy.context.scene
 
 
 def data_counts() -> dict[str, int]:
     """How many data-blocks of each kind the file has."""
+    import bpy
+
     kinds = ("objects", "meshes", "armatures", "actions", "collections", "materials", "texts", "cameras", "lights")
     return {kind: len(getattr(bpy.data, kind)) for kind in kinds}

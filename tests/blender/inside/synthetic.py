@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from blender_smplify.core import BodyData, FitResult, KeypointTrack, body_of
+from blender_smplify.core import BodyData, FitResult, KeypointTrack, Preset, body_of, load_preset
 
 N_FRAMES = 6
 
@@ -50,7 +50,15 @@ def random_result(n_frames: int = N_FRAMES, seed: int = 0, fps: float = 59.94, n
     residuals = np.full((n_frames, 2), 0.01, np.float32) * [1, 2]
     params = {"global_orient": pose[:, 0], "body_pose": pose[:, 1:].reshape(n_frames, -1), "betas": betas, "transl": transl}
     return FitResult(
-        params, joints.astype(np.float32), residuals.astype(np.float32), ("left_knee", "right_knee"), fps, described, "jump", "smplify", ("Found.",)
+        params,
+        joints.astype(np.float32),
+        residuals.astype(np.float32),
+        ("left_knee", "right_knee"),
+        fps,
+        described,
+        "jump",
+        "smplify",
+        ("Found.",),
     )
 
 
@@ -63,3 +71,9 @@ def random_track(n_frames: int = N_FRAMES, seed: int = 0, fps: float = 29.97, na
     confidence[:, 4] = 0
     names = ("left_hip", "left_knee", "left_ankle", "nose", "right_knee")
     return KeypointTrack(rng.normal(size=(n_frames, 5, 3)), confidence, names, fps, name, ("The data are in metres.",))
+
+
+def quick_preset() -> Preset:
+    """The default preset with one iteration in each stage: for tests of everything but the fit."""
+    preset = load_preset("smplify")
+    return preset.with_stages([{**stage, "n_iter": 1} for stage in preset.stages])

@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from blender_smplify import core
+from fitting import errors
+
+
+def result(**body: str) -> core.FitResult:
+    described = {"model_type": "smpl", "gender": "female", "name": "default", **body}
+    return core.FitResult({}, np.zeros((1, 24, 3), np.float32), np.zeros((1, 0), np.float32), (), 30.0, described)
+
+
+def test_the_source_tree_uses_the_fitter_beside_it():
+    assert not core.VENDORED
+    assert core.FittingError is errors.FittingError
+    assert core.SAMPLE_TAKE.is_file()
+
+
+def test_the_default_body_of_a_result_is_found():
+    body = core.body_of(result())
+    assert (body.name, body.gender, body.n_joints) == ("default", "female", 24)
+
+
+@pytest.mark.parametrize("body", [{"name": "mine.npz"}, {"path": "/nowhere/mine.npz"}])
+def test_another_body_is_told_by_name(body):
+    with pytest.raises(core.BodyError, match=r"mine\.npz"):
+        core.body_of(result(**body))

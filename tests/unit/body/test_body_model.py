@@ -1,0 +1,161 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fitting.body import BodyModel
+from fitting.errors import BodyError
+
+N_FRAMES = 3
+METRES = 2e-5
+
+
+def rotation(axis_angle):
+    """One rotation in double precision, by Rodrigues' formula."""
+    angle = np.linalg.norm(axis_angle)
+    if angle == 0:
+        return np.eye(3)
+    x, y, z = axis_angle / angle
+    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + math.sin(angle) * k + (1 - math.cos(angle)) * k @ k
+
+
+def posed_by_hand(data, betas, pose, global_orient, transl):
+    """(V, 3) vertices and (J, 3) joints of one frame: the equations of SMPL, joint by joint, vertex by vertex."""
+    n_betas = len(betas)
+    rotations = [rotation(turn) for turn in np.concatenate([global_orient, pose]).reshape(-1, 3)]
+    vertices = data.v_template + data.shapedirs[..., :n_betas] @ betas
+    rest = data.joint_regressor.astype(float) @ vertices
+    if data.posedirs is not None:
+        vertices = vertices + data.posedirs @ np.concatenate([(turn - np.eye(3)).ravel() for turn in rotations[1:]])
+    chain = []
+    for joint, parent in enumerate(data.parents):
+        local = np.eye(4)
+        local[:3, :3] = rotations[joint]
+        local[:3, 3] = rest[joint] - (rest[parent] if joint else 0)
+        chain.append(chain[parent] @ local if joint else local)
+    joints = np.array([matrix[:3, 3] for matrix in chain])
+    moves = []
+    for joint, matrix in enumerate(chain):
+        back = np.eye(4)
+        back[:3, 3] = -rest[joint]
+        moves.append(matrix @ back)
+    blended = np.einsum("vj,jab->vab", data.weights, np.array(moves))
+    posed = np.einsum("vab,vb->va", blended, np.c_[vertices, np.ones(len(vertices))])[:, :3]
+    return posed + transl, joints + transl
+
+
+def one_frame(values, frame):
+    rows = {name: value[min(frame, len(value) - 1)].double().numpy() for name, value in values.items()}
+    return rows["betas"], rows["body_pose"], rows["global_orient"], rows["transl"]
+
+
+@pytest.mark.parametrize("shared_betas", [False, True])
+def test_joints_and_vertices_are_those_of_the_equations(any_body, random_parameters, shared_betas):
+    values = random_parameters(any_body, N_FRAMES, shared_betas=shared_betas)
+    output = any_body(**values, return_verts=True)
+    surface = [any_body.data.keypoint_vertices[name] for name in any_body.convention.names[24:]]
+    assert output.joints.shape == (N_FRAMES, 45, 3)
+    for frame in range(N_FRAMES):
+        vertices, joints = posed_by_hand(any_body.data, *one_frame(values, frame))
+        np.testing.assert_allclose(output.joints[frame, :24], joints, atol=METRES)
+        np.testing.assert_allclose(output.vertices[frame], vertices, atol=METRES)
+        np.testing.assert_allclose(output.joints[frame, 24:], vertices[surface], atol=METRES)
+
+
+def test_vertices_only_where_they_are_asked_for(body):
+    assert body().vertices is None
+    assert body(return_verts=True).vertices.shape == (1, body.data.n_vertices, 3)
+
+
+def test_full_pose_is_root_then_body(random_body, random_parameters):
+    values = random_parameters(random_body, 2)
+    assert torch.equal(random_body(**values).full_pose, torch.cat([values["global_orient"], values["body_pose"]], 1))
+
+
+def test_what_is_left_out_is_zero(random_body):
+    zeros = {name: torch.zeros(1, width) for name, width in random_body.parameter_shapes().items()}
+    torch.testing.assert_close(random_body().joints, random_body(**zeros).joints)
+    np.testing.assert_allclose(random_body().joints[0, :24], random_body.data.joints_template, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["betas", "body_pose", "global_orient", "transl"])
+def test_one_row_serves_all_frames(random_body, random_parameters, name):
+    values = random_parameters(random_body, N_FRAMES)
+    values[name] = values[name][:1]
+    repeated = {**values, name: values[name].expand(N_FRAMES, -1)}
+    torch.testing.assert_close(random_body(**values).joints, random_body(**repeated).joints)
+    shared, single = (random_body(**parameters, return_verts=True).vertices for parameters in (values, repeated))
+    torch.testing.assert_close(shared, single)
+
+
+def test_the_root_turns_about_the_pelvis(body, random_parameters):
+    """The pelvis of each frame lies at `transl` plus the rest pelvis of the shape, whatever the heading."""
+    values = random_parameters(body, N_FRAMES)
+    rest = np.stack([body.data.rest_joints(betas)[0] for betas in values["betas"].numpy()])
+    for global_orient in (values["global_orient"], -3 * values["global_orient"], torch.zeros(N_FRAMES, 3)):
+        joints = body(**{**values, "global_orient": global_orient}).joints
+        np.testing.assert_allclose(joints[:, 0], values["transl"].numpy() + rest, atol=1e-6)
+
+
+def test_betas_that_are_not_used_stay_zero(random_data):
+    few, many = BodyModel(random_data, 2), BodyModel(random_data)
+    betas = torch.tensor([[0.5, -1.0]])
+    assert few.parameter_shapes() == {"global_orient": 3, "transl": 3, "body_pose": 69, "betas": 2}
+    expected = many(betas=torch.cat([betas, torch.zeros(1, 3)], 1), return_verts=True)
+    found = few(betas=betas, return_verts=True)
+    torch.testing.assert_close(found.joints, expected.joints)
+    torch.testing.assert_close(found.vertices, expected.vertices)
+
+
+@pytest.mark.parametrize("n_betas", [0, 6, -1])
+def test_more_betas_than_there_are(random_data, n_betas):
+    with pytest.raises(BodyError, match=rf"num_betas is {n_betas}, but the body 'random' has 5. Ask for 1 to 5."):
+        BodyModel(random_data, n_betas)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"betas": (4, 4)}, r"betas has shape \(4, 4\), expected \(4, 5\) for the body 'random'"),
+        ({"body_pose": (4, 63)}, r"body_pose has shape \(4, 63\), expected \(4, 69\)"),
+        ({"global_orient": (3,)}, r"global_orient has shape \(3,\), expected \(4, 3\)"),
+        ({"transl": (2, 3)}, r"transl has shape \(2, 3\), expected \(4, 3\)"),
+        ({"body_pose": (4, 23, 3)}, r"body_pose has shape \(4, 23, 3\), expected \(4, 69\)"),
+    ],
+)
+def test_wrong_shapes(random_body, random_parameters, wrong, sentence):
+    values = random_parameters(random_body, 4) | {name: torch.zeros(shape) for name, shape in wrong.items()}
+    with pytest.raises(BodyError, match=sentence):
+        random_body(**values)
+
+
+def test_parents_that_are_no_tree(random_data):
+    with pytest.raises(BodyError, match="no tree"):
+        BodyModel(replace(random_data, parents=random_data.parents[::-1]))
+
+
+@pytest.mark.parametrize("name", ["global_orient", "transl", "betas"])
+def test_effects_are_how_far_the_keypoints_move(body, name):
+    """A small step of one parameter moves the weighted keypoints by about its effect."""
+    weights = torch.linspace(0, 1, 45)
+    effects = body.effects(weights)[name]
+    rest = body().joints
+    for column, effect in enumerate(effects.expand(body.parameter_shapes()[name])):
+        step = torch.zeros(1, body.parameter_shapes()[name])
+        step[0, column] = 1e-3
+        moved = (body(**{name: step}).joints - rest).square().sum(-1)
+        distance = (moved @ weights).sum().sqrt().item() / 1e-3
+        # A turn about an axis moves less than the full lever arm, and every lever has a least length of 5 cm.
+        assert distance <= effect * 1.01
+        if name != "global_orient":
+            assert distance >= effect * 0.95
+
+
+def test_effects_grow_towards_the_root(body):
+    levers = body.effects(torch.ones(45))["body_pose"].reshape(23, 3)[:, 0]
+    names = body.data.joint_names[1:]
+    hip, knee, ankle = (levers[names.index(f"left_{joint}")] for joint in ("hip", "knee", "ankle"))
+    assert hip > knee > ankle > 0
