@@ -39,11 +39,6 @@ def curves_of(owner: bpy.types.ID) -> Any:
     return ()
 
 
-def select_pose_bone(bone: bpy.types.PoseBone, select: bool) -> None:
-    """Selects a bone in pose mode: a property of the pose since Blender 5.0, of the armature before."""
-    (bone if hasattr(bone, "select") else bone.bone).select = select
-
-
 def node_tree_of(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
     """The shader nodes of a material or a world: always there since Blender 5.0, switched on by hand before."""
     if owner.node_tree is None:

@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 from bpy_extras.io_utils import ImportHelper
 
 from . import api, overlay, preferences, preset_library, session
-from .core import SAMPLE_TAKE, TRACK_SUFFIXES, FitResult, FittingError, KeypointTrack, list_conventions, read_tracks
+from .core import SAMPLE_TAKE, TRACK_SUFFIXES, FitResult, FittingError, KeypointTrack, TrackError, list_conventions, read_tracks
 from .operator_base import Operator
 
 AUTO = "AUTO"
@@ -23,7 +23,7 @@ def shown_track(context: bpy.types.Context) -> bpy.types.Object | None:
     """The keypoints that the panel is about: those that are selected, else the last ones used, else the only ones."""
     selected = context.active_object
     while selected is not None and not overlay.is_overlay(selected):
-        selected = selected.parent or api.keypoints_of(selected)
+        selected = api.keypoints_of(selected) or selected.parent
     if selected is not None:
         return selected
     last = context.scene.smplify.track
@@ -139,7 +139,22 @@ class SMPLIFY_OT_select_track(Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Makes the keypoints active."""
-        _select(context, context.scene.objects[self.name])
+        _select(context, _track_named(context, self.name))
+
+
+class SMPLIFY_OT_remove_track(Operator):
+    """Removes the keypoints of one person."""
+
+    bl_idname = "smplify.remove_track"
+    bl_label = "Remove Keypoints"
+    bl_description = "Remove these keypoints. Bodies that were fitted to them stay"
+    bl_options: ClassVar = {"INTERNAL", "UNDO"}
+
+    name: StringProperty()
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Removes the objects and what only they have used."""
+        overlay.remove(_track_named(context, self.name))
 
 
 class SMPLIFY_OT_fit(Operator):
@@ -147,6 +162,7 @@ class SMPLIFY_OT_fit(Operator):
 
     bl_idname = "smplify.fit"
     bl_label = "Fit"
+    bl_options: ClassVar = set()  # starting changes nothing; what is undone is the result
     bl_description = "Fit a body to the keypoints"
 
     all_tracks: BoolProperty(name="All People", description="Fit all keypoints of the scene, one after the other", options={"SKIP_SAVE"})
@@ -218,6 +234,7 @@ class SMPLIFY_OT_apply_result(Operator):
 
     bl_idname = "smplify.apply_result"
     bl_label = "Apply Result"
+    bl_options: ClassVar = {"INTERNAL", "UNDO"}
     bl_description = "Put the fitted body into the scene"
 
     @classmethod
@@ -234,6 +251,13 @@ class SMPLIFY_OT_apply_result(Operator):
         _put_into_scene(context, request, result)
         session.state.finished.pop(0)
         self.report({"INFO"}, result.summary())
+
+
+def _track_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
+    item = context.scene.objects.get(name)
+    if not overlay.is_overlay(item):
+        raise TrackError(f"There are no keypoints named {name!r} in the scene.", "Import them again.")
+    return item
 
 
 def _put_into_scene(context: bpy.types.Context, request: session.Request, result: FitResult) -> None:
@@ -285,6 +309,7 @@ CLASSES = (
     SMPLIFY_OT_import_track,
     SMPLIFY_OT_import_sample,
     SMPLIFY_OT_select_track,
+    SMPLIFY_OT_remove_track,
     SMPLIFY_OT_fit,
     SMPLIFY_OT_cancel,
     SMPLIFY_OT_apply_result,

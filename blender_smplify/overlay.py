@@ -49,6 +49,20 @@ def build_overlay(track: KeypointTrack, collection: bpy.types.Collection, frames
     return overlay
 
 
+def remove(overlay: bpy.types.Object) -> None:
+    """Removes an overlay with its markers, and its collection if nothing else is in it."""
+    action, collections = overlay.animation_data.action, overlay.users_collection
+    for item in (*overlay.children, overlay):
+        data = item.data
+        bpy.data.objects.remove(item)
+        bpy.data.batch_remove([data])
+    if action is not None and not action.users:
+        bpy.data.actions.remove(action)
+    for collection in collections:
+        if collection != bpy.context.scene.collection and not collection.objects and not collection.children:
+            bpy.data.collections.remove(collection)
+
+
 def is_overlay(item: bpy.types.Object | None) -> bool:
     """Whether an object shows a keypoint track."""
     return item is not None and KEY in item
@@ -132,7 +146,6 @@ def _build_markers(
     collection.objects.link(markers)
     markers.parent = overlay
     markers.show_in_front = True
-    markers.hide_select = True  # a click selects the track
     for index, keypoint in enumerate(names):
         markers.vertex_groups.new(name=keypoint).add(range(index * n_corners, (index + 1) * n_corners), 1, "REPLACE")
     markers.modifiers.new("Armature", "ARMATURE").object = overlay

@@ -9,7 +9,7 @@ import bpy
 
 from . import api, overlay, python_setup, session
 from .operators import scene_tracks, shown_track
-from .properties import FIT_KEYS
+from .properties import FIT_KEYS, stage_title
 
 CHARACTER_WIDTH = 6.1
 """Mean width of a character in the sidebar, in pixels of a screen of normal density."""
@@ -40,7 +40,9 @@ class SMPLIFY_PT_keypoints(SmplifyPanel, bpy.types.Panel):
             return
         column = layout.column(align=True)
         for track in tracks:
-            column.operator("smplify.select_track", text=overlay.track_facts(track)["name"], depress=track == shown).name = track.name
+            row = column.row(align=True)
+            row.operator("smplify.select_track", text=overlay.track_facts(track)["name"], depress=track == shown).name = track.name
+            row.operator("smplify.remove_track", text="", icon="X").name = track.name
         if shown is None:
             _text(layout, "Select the keypoints to fit.")
             return
@@ -99,7 +101,7 @@ class SMPLIFY_UL_stages(bpy.types.UIList):
     ) -> None:
         """Draws one stage."""
         row = layout.row()
-        row.label(text=stage.title())
+        row.label(text=stage_title(stage))
         row.prop(stage, "n_iter", text="", emboss=False)
 
 

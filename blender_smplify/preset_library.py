@@ -5,7 +5,7 @@ from pathlib import Path
 
 from . import preferences
 from .core import PRESET_FOLDERS, Preset, PresetError, list_presets, load_preset
-from .properties import Settings
+from .properties import Settings, edited_preset
 
 listed: list[str] = []
 """The names for the menu. Drawing must not read the disk, so it is filled by `refresh`."""
@@ -27,7 +27,7 @@ def chosen(settings: Settings) -> Preset:
     Raises:
         PresetError: It is not there any more, or has a wrong value.
     """
-    return settings.edited_preset() if settings.stages else load_preset(settings.preset, folder())
+    return edited_preset(settings) if settings.stages else load_preset(settings.preset, folder())
 
 
 def save(preset: Preset, name: str) -> None:

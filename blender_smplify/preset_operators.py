@@ -11,6 +11,7 @@ from bpy.props import EnumProperty, StringProperty
 from . import preset_library
 from .core import load_preset
 from .operator_base import Operator
+from .properties import edit_preset, handler_keys, stage_from_dict, stage_to_dict
 
 
 class SMPLIFY_MT_presets(bpy.types.Menu):
@@ -32,11 +33,13 @@ class SMPLIFY_OT_preset_load(Operator):
     bl_label = "Load Preset"
     bl_description = "Use this preset. Stages that were edited in the panel are lost"
 
+    bl_options: ClassVar = {"INTERNAL", "UNDO"}
+
     name: StringProperty(name="Preset")
 
     def run(self, context: bpy.types.Context) -> None:
         """Loads the preset."""
-        context.scene.smplify.edit_preset(load_preset(self.name, preset_library.folder()))
+        edit_preset(context.scene.smplify, load_preset(self.name, preset_library.folder()))
 
 
 class SMPLIFY_OT_preset_save(Operator):
@@ -106,8 +109,8 @@ class SMPLIFY_OT_stage_add(StageOperator):
     def run(self, context: bpy.types.Context) -> None:
         """Adds the stage."""
         settings = context.scene.smplify
-        like = settings.stages[settings.active_stage].to_dict()
-        settings.stages.add().from_dict(like, settings.handler_keys())
+        like = stage_to_dict(settings.stages[settings.active_stage])
+        stage_from_dict(settings.stages.add(), like, handler_keys(settings))
         settings.active_stage += 1
         settings.stages.move(len(settings.stages) - 1, settings.active_stage)
 

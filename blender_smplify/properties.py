@@ -9,7 +9,6 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from . import overlay
 from .core import GENDERS, PARAMETERS, PART_WEIGHTS, REDUCTIONS, Preset, handler_keys_of
 
 DEFAULT_PRESET = "smplify"
@@ -49,76 +48,84 @@ class Stage(bpy.types.PropertyGroup):
     terms: CollectionProperty(type=StageWeight)
     parts: CollectionProperty(type=StageWeight)
 
-    def from_dict(self, values: Mapping[str, Any], handler_keys: list[str]) -> None:
-        """Takes over the keys of a stage of a preset; keys that it lacks get their default."""
-        for key in ("n_iter", "ftol", *FIT_KEYS, "use_shoulder_hip_only"):
-            setattr(self, key, values.get(key, self.bl_rna.properties[key].default))
-        self.terms.clear()
-        for key in handler_keys:
-            term = self.terms.add()
-            term.name = key
-            term.is_set = f"{key}_weight" in values
-            term.value = values.get(f"{key}_weight", 1)
-            term.reduction = values.get(f"{key}_reduction", AS_PRESET)
-        self.parts.clear()
-        for key in PART_WEIGHTS:
-            part = self.parts.add()
-            part.name = key
-            part.is_set = values.get(key) is not None
-            part.value = values.get(key) if part.is_set else 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """The keys of the stage for a preset."""
-        values: dict[str, Any] = {"n_iter": self.n_iter, "ftol": _rounded(self.ftol)}
-        values |= {key: getattr(self, key) for key in FIT_KEYS}
-        values |= {f"{term.name}_weight": _rounded(term.value) for term in self.terms if term.is_set}
-        values |= {f"{term.name}_reduction": term.reduction for term in self.terms if term.reduction != AS_PRESET}
-        values |= {part.name: _rounded(part.value) for part in self.parts if part.is_set}
-        if self.use_shoulder_hip_only:
-            values["use_shoulder_hip_only"] = True
-        return values
-
-    def title(self) -> str:
-        """What the stage fits, in a word or two."""
-        if self.fit_body_pose:
-            return "Shape and pose" if self.fit_betas else "Pose"
-        place = self.fit_global_orient or self.fit_transl
-        if self.fit_betas:
-            return "Shape and place" if place else "Shape"
-        return "Place" if place else "Nothing"
-
 
 class Settings(bpy.types.PropertyGroup):
     """The settings of a fit, one set for each scene."""
 
-    track: PointerProperty(type=bpy.types.Object, poll=lambda _, item: overlay.is_overlay(item), name="Keypoints")
+    track: PointerProperty(type=bpy.types.Object, name="Keypoints", description="The keypoints that were used last")
     gender: EnumProperty(name="Gender", description="Which default body is fitted", items=[(item, item.title(), "") for item in GENDERS])
     preset: StringProperty(name="Preset", default=DEFAULT_PRESET, description="Stages, terms and weights of the fit")
     preset_values: StringProperty(options={"HIDDEN"})
     stages: CollectionProperty(type=Stage)
     active_stage: IntProperty(name="Stage")
 
-    def edit_preset(self, preset: Preset) -> None:
-        """Takes a preset over for editing."""
-        values = preset.to_dict()
-        self.preset, self.preset_values = preset.name, json.dumps(values)
-        self.stages.clear()
-        for stage in preset.stages:
-            self.stages.add().from_dict(stage, self.handler_keys())
-        self.active_stage = min(self.active_stage, len(self.stages) - 1)
 
-    def edited_preset(self) -> Preset:
-        """The preset with the stages as they stand in the panel.
+# Functions and not methods: Blender 4.2 crashes at its end where such a class has methods.
 
-        Raises:
-            PresetError: A stage has a value that the fitter does not take.
-        """
-        preset = Preset.from_dict(json.loads(self.preset_values), self.preset)
-        return preset.with_stages([stage.to_dict() for stage in self.stages])
 
-    def handler_keys(self) -> list[str]:
-        """Handler keys of the preset that is edited."""
-        return handler_keys_of(json.loads(self.preset_values)["handlers"])
+def stage_from_dict(stage: Stage, values: Mapping[str, Any], handler_keys: list[str]) -> None:
+    """Takes over the keys of a stage of a preset; keys that it lacks get their default."""
+    for key in ("n_iter", "ftol", *FIT_KEYS, "use_shoulder_hip_only"):
+        setattr(stage, key, values.get(key, stage.bl_rna.properties[key].default))
+    stage.terms.clear()
+    for key in handler_keys:
+        term = stage.terms.add()
+        term.name = key
+        term.is_set = f"{key}_weight" in values
+        term.value = values.get(f"{key}_weight", 1)
+        term.reduction = values.get(f"{key}_reduction", AS_PRESET)
+    stage.parts.clear()
+    for key in PART_WEIGHTS:
+        part = stage.parts.add()
+        part.name = key
+        part.is_set = values.get(key) is not None
+        part.value = values.get(key) if part.is_set else 1
+
+
+def stage_to_dict(stage: Stage) -> dict[str, Any]:
+    """The keys of a stage for a preset."""
+    values: dict[str, Any] = {"n_iter": stage.n_iter, "ftol": _rounded(stage.ftol)}
+    values |= {key: getattr(stage, key) for key in FIT_KEYS}
+    values |= {f"{term.name}_weight": _rounded(term.value) for term in stage.terms if term.is_set}
+    values |= {f"{term.name}_reduction": term.reduction for term in stage.terms if term.reduction != AS_PRESET}
+    values |= {part.name: _rounded(part.value) for part in stage.parts if part.is_set}
+    if stage.use_shoulder_hip_only:
+        values["use_shoulder_hip_only"] = True
+    return values
+
+
+def stage_title(stage: Stage) -> str:
+    """What a stage fits, in a word or two."""
+    if stage.fit_body_pose:
+        return "Shape and pose" if stage.fit_betas else "Pose"
+    place = stage.fit_global_orient or stage.fit_transl
+    if stage.fit_betas:
+        return "Shape and place" if place else "Shape"
+    return "Place" if place else "Nothing"
+
+
+def edit_preset(settings: Settings, preset: Preset) -> None:
+    """Opens the stages of a preset for editing."""
+    settings.preset, settings.preset_values = preset.name, json.dumps(preset.to_dict())
+    settings.stages.clear()
+    for stage in preset.stages:
+        stage_from_dict(settings.stages.add(), stage, handler_keys(settings))
+    settings.active_stage = min(settings.active_stage, len(settings.stages) - 1)
+
+
+def edited_preset(settings: Settings) -> Preset:
+    """The preset with the stages as they stand in the panel.
+
+    Raises:
+        PresetError: A stage has a value that the fitter does not take.
+    """
+    preset = Preset.from_dict(json.loads(settings.preset_values), settings.preset)
+    return preset.with_stages([stage_to_dict(stage) for stage in settings.stages])
+
+
+def handler_keys(settings: Settings) -> list[str]:
+    """Handler keys of the preset that is edited."""
+    return handler_keys_of(json.loads(settings.preset_values)["handlers"])
 
 
 def _rounded(value: float) -> float:

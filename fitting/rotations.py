@@ -17,9 +17,14 @@ def skew(vectors: Tensor) -> Tensor:
     return torch.unflatten(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1), -1, (3, 3))
 
 
-def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
-    """(..., 3, 3) rotation matrices of (..., 3) axis-angle vectors (Rodrigues); smooth at zero, gradients included."""
-    squared = axis_angle.square().sum(-1, keepdim=True)
+def axis_angle_to_matrix(axis_angle: Tensor, dim: int = -1) -> Tensor:
+    """(..., 3, 3) rotation matrices of (..., 3) axis-angle vectors (Rodrigues); smooth at zero, gradients included.
+
+    Args:
+        axis_angle: Axis-angle vectors, radians.
+        dim: -1, or 0 for vectors (3, ...), which give matrices (3, 3, ...).
+    """
+    squared = axis_angle.square().sum(dim)
     is_small = squared < _SMALL_ANGLE**2
     # The square root never sees zero, so that its gradient stays finite where the series is used instead.
     safe = torch.where(is_small, torch.ones_like(squared), squared)
@@ -27,13 +32,12 @@ def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
     sine = torch.where(is_small, 1 - squared / 6, angle.sin() / angle)
     cosine = torch.where(is_small, 0.5 - squared / 24, (1 - angle.cos()) / safe)
     # R = cos(t) I + sin(t)/t [w] + (1 - cos(t))/t^2 w w', written out: several times faster than products of matrices.
-    x, y, z = axis_angle.unbind(-1)
-    a, b = sine[..., 0], cosine[..., 0]
-    bx, by, bz = b * x, b * y, b * z
-    ax, ay, az = a * x, a * y, a * z
+    x, y, z = axis_angle.unbind(dim)
+    bx, by, bz = cosine * x, cosine * y, cosine * z
+    ax, ay, az = sine * x, sine * y, sine * z
     xx, yy, zz, xy, xz, yz = bx * x, by * y, bz * z, bx * y, bx * z, by * z
     rows = [1 - yy - zz, xy - az, xz + ay, xy + az, 1 - xx - zz, yz - ax, xz - ay, yz + ax, 1 - xx - yy]
-    return torch.unflatten(torch.stack(rows, -1), -1, (3, 3))
+    return torch.unflatten(torch.stack(rows, dim), dim, (3, 3))
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:

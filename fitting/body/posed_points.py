@@ -63,8 +63,8 @@ class _PosedPoints(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, rest_points: Tensor, carried: CarriedPoints) -> Tensor:
         turns, rest, rest_surface = _frames_last(axis_angle), _frames_last(rest_joints), _frames_last(rest_points)
-        rotations = axis_angle_to_matrix(turns.permute(1, 2, 0)).permute(2, 3, 0, 1)
-        world = torch.empty_like(rotations, memory_format=torch.contiguous_format)
+        rotations = axis_angle_to_matrix(turns, dim=0)
+        world = torch.empty_like(rotations)
         joints = torch.empty_like(turns)
         world[:, :, 0], joints[:, 0] = rotations[:, :, 0], rest[:, 0]
         for level in carried.levels:

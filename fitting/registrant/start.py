@@ -100,12 +100,19 @@ def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor, limit: floa
         return vectors - (vectors * bone).sum(-1, keepdim=True) * bone
 
     bends_to = normalize(across((turn @ bend[..., None])[..., 0]), dim=-1)
-    # A straight limb has no bend to go by: the less it is bent, the more the untwisted turn counts.
-    wanted = across(shin) + STRAIGHT * bends_to
+    # A straight limb has no bend to go by: the less it is bent, the more its neighbours in time and the untwisted turn count.
+    wanted = across(_smoothed(across(shin))) + STRAIGHT * bends_to
     angle = torch.atan2((bone * torch.linalg.cross(bends_to, wanted)).sum(-1), (bends_to * wanted).sum(-1))
     # A bend that no twist within the limit explains is a joint that seems overstretched, not a limb turned round.
     angle = torch.where(angle.abs() > limit + math.radians(45), 0.0, angle.clamp(-limit, limit))
     return axis_angle_to_matrix(bone * angle[..., None]) @ turn
+
+
+def _smoothed(vectors: Tensor) -> Tensor:
+    """(F, 3) vectors averaged with those of two frames on either side."""
+    padded = torch.cat([vectors[:1], vectors[:1], vectors, vectors[-1:], vectors[-1:]])
+    n_frames = len(vectors)
+    return sum(weight * padded[shift : shift + n_frames] for shift, weight in enumerate((0.1, 0.2, 0.4, 0.2, 0.1)))
 
 
 def _root(rest: Tensor, points: Tensor, seen: Tensor, torso: list[int]) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fitting.device import devices, resolve_device
+from fitting.device import devices, resolve_device, threads_for
 from fitting.errors import DeviceError
 
 GIB = 2**30
@@ -50,3 +50,16 @@ def test_a_missing_device_names_those_that_are_there(no_gpu, name):
     with pytest.raises(DeviceError) as raised:
         resolve_device(name)
     assert str(raised.value) == f"There is no device {name!r} on this machine. Choose one of: auto, cpu."
+
+
+@pytest.mark.parametrize(("n_frames", "expected"), [(1, 1), (100_000, 2)])
+def test_a_short_take_has_one_thread_and_gives_them_back(n_frames, expected):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyError), threads_for(n_frames):
+            assert torch.get_num_threads() == expected
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

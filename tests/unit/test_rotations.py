@@ -36,10 +36,14 @@ def test_skew_is_the_cross_product():
     torch.testing.assert_close((skew(a) @ b[..., None])[..., 0], torch.linalg.cross(a, b))
 
 
-@pytest.mark.parametrize(("axis", "before", "after"), [("x", [0, 1, 0], [0, 0, 1]), ("y", [0, 0, 1], [1, 0, 0]), ("z", [1, 0, 0], [0, 1, 0])])
+@pytest.mark.parametrize(
+    ("axis", "before", "after"), [("x", [0, 1, 0], [0, 0, 1]), ("y", [0, 0, 1], [1, 0, 0]), ("z", [1, 0, 0], [0, 1, 0])]
+)
 def test_quarter_turns(axis, before, after):
     matrix = axis_angle_to_matrix(about(axis, math.pi / 2))[0]
-    torch.testing.assert_close(matrix @ torch.tensor(before, dtype=torch.float32), torch.tensor(after, dtype=torch.float32), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        matrix @ torch.tensor(before, dtype=torch.float32), torch.tensor(after, dtype=torch.float32), atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("angle", ANGLES)
@@ -47,6 +51,13 @@ def test_matrix_is_the_exponential(angle):
     vector = AXIS * angle
     torch.testing.assert_close(axis_angle_to_matrix(vector), exact(vector), atol=1e-12, rtol=0)
     torch.testing.assert_close(axis_angle_to_matrix(vector.float()).double(), exact(vector.float()), atol=3e-7, rtol=0)
+
+
+def test_vectors_with_their_components_first():
+    vectors = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(0))
+    vectors[0] *= 1e-5
+    found = axis_angle_to_matrix(vectors.permute(2, 0, 1), dim=0)
+    torch.testing.assert_close(found.permute(2, 3, 0, 1), axis_angle_to_matrix(vectors))
 
 
 @pytest.mark.parametrize("angle", SMALL)

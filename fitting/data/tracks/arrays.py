@@ -23,7 +23,7 @@ _UNITS = ("units", "unit")
 _UP_AXIS = ("up_axis", "up")
 """Keys under which the tools of the field keep things; the first that is there counts."""
 
-_APPROXIMATE_CONFIDENCE = 0.1
+_APPROXIMATE_CONFIDENCE = 0.02
 """Of keypoints that a file marks as standing for another place nearby: they guide where nothing better does."""
 
 

@@ -4,7 +4,6 @@ import importlib
 import sys
 from pathlib import Path
 
-import addon_utils
 import bpy
 import pytest
 
@@ -25,7 +24,7 @@ def installed(tmp_path_factory):
     path = build_addon.build(tmp_path_factory.mktemp("dist"))
     assert bpy.ops.extensions.package_install_files(filepath=str(path), repo="user_default", enable_on_install=True) == {"FINISHED"}
     yield importlib.import_module(f"{MODULE}.api")
-    addon_utils.disable(MODULE)
+    bpy.ops.preferences.addon_disable(module=MODULE)
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +74,9 @@ def test_the_fitter_of_the_zip_is_used_and_nothing_of_the_source_tree(installed)
 
 
 def test_it_can_be_switched_off_and_on(installed):
-    addon_utils.disable(MODULE)
+    bpy.ops.preferences.addon_disable(module=MODULE)
     assert [name for name in dir(bpy.types) if "smplify" in name.lower()] == []
-    assert addon_utils.enable(MODULE) is not None
+    assert bpy.ops.preferences.addon_enable(module=MODULE) == {"FINISHED"}
     assert bpy.ops.smplify.import_sample() == {"FINISHED"}
 
 

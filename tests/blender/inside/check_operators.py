@@ -103,6 +103,27 @@ def test_the_panel_follows_what_is_selected():
     assert shown_track(bpy.context) == first  # the one used last
 
 
+def test_keypoints_are_removed_and_their_body_stays():
+    (keypoints,) = api.show_tracks([random_track()], "jump")
+    armature = api.apply_result(random_result(), keypoints=keypoints)
+    assert bpy.ops.smplify.remove_track(name=keypoints.name) == {"FINISHED"}
+    assert [item.name for item in bpy.context.scene.objects] == ["jump", "jump body"]
+    assert api.keypoints_of(armature) is None
+    bpy.context.view_layer.objects.active = armature
+    assert shown_track(bpy.context) is None
+    for operator in (bpy.ops.smplify.remove_track, bpy.ops.smplify.select_track):
+        with pytest.raises(RuntimeError, match="There are no keypoints named 'gone'"):
+            operator(name="gone")
+
+
+def test_a_body_that_was_parented_still_leads_to_its_keypoints():
+    first, second = (api.show_tracks([random_track(name=name)], name)[0] for name in ("jump", "walk"))
+    armature = api.apply_result(random_result(), keypoints=second)
+    armature.parent = first
+    bpy.context.view_layer.objects.active = armature
+    assert shown_track(bpy.context) == second
+
+
 def test_applying_is_one_step_that_can_be_undone():
     (keypoints,) = api.show_tracks([random_track(n_frames=6)], "jump")
     session.state.finished.append((session.Request(random_track(), None, overlay=keypoints.name), random_result()))

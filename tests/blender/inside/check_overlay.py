@@ -103,3 +103,13 @@ def test_a_hundred_points_over_five_thousand_frames_are_quick():
     started = time.perf_counter()
     show(track)
     assert time.perf_counter() - started < 6  # 0.8 s on an idle machine
+
+
+def test_removing_leaves_nothing_behind():
+    from conftest import data_counts
+
+    before = data_counts()
+    item = show(random_track())
+    materials = data_counts()["materials"]
+    overlay.remove(item)
+    assert data_counts() == {**before, "materials": materials}  # those are shared

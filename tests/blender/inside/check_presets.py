@@ -3,7 +3,7 @@ import json
 import bpy
 import pytest
 
-from blender_smplify import preset_library
+from blender_smplify import preset_library, properties
 from blender_smplify.core import Preset, list_presets, load_preset
 
 
@@ -109,4 +109,4 @@ def test_a_stage_is_called_by_what_it_fits(scene, fitted, title):
     stage = scene.smplify.stages.add()
     for parameter in ("global_orient", "transl", "body_pose", "betas"):
         setattr(stage, f"fit_{parameter}", parameter in fitted)
-    assert stage.title() == title
+    assert properties.stage_title(stage) == title

@@ -44,7 +44,11 @@ def test_a_module_is_handed_back(random_body):
     [
         ({"gendr": "male"}, PresetError, r"body_model has an unknown key 'gendr'. Did you mean 'gender'\?"),
         ({"type": "STAR"}, PresetError, r"body_model has type = 'STAR', which is not known. Known: 'SMPL'."),
-        ({"keypoint_convention": "coco"}, PresetError, r"keypoint_convention = 'coco', but its keypoints are in 'smpl_45'. Write 'smpl_45'."),
+        (
+            {"keypoint_convention": "coco"},
+            PresetError,
+            r"keypoint_convention = 'coco', but its keypoints are in 'smpl_45'. Write 'smpl_45'.",
+        ),
         ({"gender": "femal"}, BodyError, r"no default body of gender 'femal'. Did you mean 'female'\?"),
         ({"num_betas": 17}, BodyError, r"num_betas is 17, but the body 'default' has 16. Ask for 1 to 16."),
         ({"model_path": "no/such/file.pkl"}, BodyError, r"'no/such/file.pkl'"),

@@ -124,7 +124,7 @@ def test_one_frame(name):
     value.backward()
 
 
-@pytest.mark.parametrize("type_", LOSSES)
+@pytest.mark.parametrize("type_", list(LOSSES))
 def test_every_loss_says_which_reductions_there_are(type_):
     arguments = {"convention": "smpl"} if type_ == "LimbLengthLoss" else {}
     with pytest.raises(PresetError, match=r"reduction is 'median', expected 'mean', 'sum' or 'none'"):

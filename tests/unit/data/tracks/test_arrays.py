@@ -44,6 +44,15 @@ def test_confidence(tmp_path: Path, key: str, shape: tuple[int, ...]) -> None:
     assert not track.points[1, 0].any()
 
 
+@pytest.mark.parametrize("given", [None, 0.5])
+def test_keypoints_that_the_file_calls_approximate(tmp_path: Path, given: float | None) -> None:
+    confidence = {} if given is None else {"confidence": np.full((3, 2), given)}
+    np.savez(tmp_path / "a.npz", keypoints=POINTS, names=NAMES, approximate=np.array([True, False]), **confidence)
+    track = read_track(tmp_path / "a.npz", **GIVEN)
+    np.testing.assert_allclose(track.confidence, np.array([[0.02, 1]] * 3) * (given or 1))
+    assert "Confidence: 0.02 for the 1 keypoints that the file calls approximate." in track.decisions
+
+
 def test_fourth_column_is_the_confidence(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.concatenate([POINTS, np.full((3, 2, 1), 0.5)], -1))
     track = read_track(tmp_path / "a.npy", convention=NAMES, **GIVEN)
