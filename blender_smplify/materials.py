@@ -10,8 +10,8 @@ COLOURS = {
     "left": (0.02, 0.25, 0.9),
     "right": (0.9, 0.1, 0.03),
     "middle": (0.95, 0.6, 0.02),
-    "body": (0.33, 0.47, 0.62),
-    "ground": (0.5, 0.5, 0.48),
+    "body": (0.35, 0.55, 0.8),
+    "ground": (0.28, 0.28, 0.28),
 }
 """Linear RGB. Keypoints have the colour of their side of the body."""
 

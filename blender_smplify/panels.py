@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import bpy
 
 from . import api, overlay, python_setup, session
-from .operators import scene_tracks, shown_track
+from .keypoint_operators import scene_tracks, shown_track
 from .properties import FIT_KEYS, stage_title
 
+BUTTON_HEIGHT = 1.5
 CHARACTER_WIDTH = 6.1
 """Mean width of a character in the sidebar, in pixels of a screen of normal density."""
 
@@ -83,6 +84,7 @@ class SMPLIFY_PT_fit(SmplifyPanel, bpy.types.Panel):
             _fit_buttons(layout, context)
         else:
             row = layout.row(align=True)
+            row.scale_y = BUTTON_HEIGHT
             row.progress(factor=session.state.fraction, text=session.state.text)
             row.operator("smplify.cancel", text="", icon="CANCEL")
         if session.state.message:
@@ -178,7 +180,7 @@ class SMPLIFY_PT_result(SmplifyPanel, bpy.types.Panel):
 
 def _fit_buttons(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     column = layout.column(align=True)
-    column.scale_y = 1.5
+    column.scale_y = BUTTON_HEIGHT
     column.operator("smplify.fit", icon="ARMATURE_DATA").all_tracks = False
     n_tracks = len(scene_tracks(context))
     if n_tracks > 1:

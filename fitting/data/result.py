@@ -15,6 +15,7 @@ from .files import read_npz, write_npz
 
 FORMAT = "smplify-fit"
 FORMAT_VERSION = 1
+PARAMETER_NAMES = ("global_orient", "body_pose", "betas", "transl")
 MAIN_KEYPOINTS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 """The joint centres that every skeleton has; the others differ too much between skeletons to be judged by."""
 
@@ -124,14 +125,14 @@ class FitResult:
             ResultError: Not such a file, or one of a newer version.
         """
         arrays = read_npz(path, ResultError)
-        file_name = Path(path).name
+        file_name, hint = Path(path).name, "Give a file that a fit has written."
         try:
             header = json.loads(str(arrays["header"]))
             if header["format"] != FORMAT:
                 raise KeyError("format")
             if header["version"] > FORMAT_VERSION:
                 raise ResultError(f"{file_name!r} was written by a newer version of the fitter.", "Update this one.")
-            return cls(
+            result = cls(
                 params={key.removeprefix("param_"): value for key, value in arrays.items() if key.startswith("param_")},
                 joints=arrays["joints"],
                 residuals=arrays["residuals"],
@@ -142,5 +143,20 @@ class FitResult:
                 preset=header["preset"],
                 report=tuple(header["report"]),
             )
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ResultError(f"{file_name!r} is not a fit result (no {error}).", "Give a file that a fit has written.") from error
+        except ResultError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultError(f"{file_name!r} is not a fit result (no {error}).", hint) from error
+        if not result._fits_together():
+            raise ResultError(f"{file_name!r} has arrays that do not fit together.", hint)
+        return result
+
+    def _fits_together(self) -> bool:
+        """Whether all arrays are there and have the same frames."""
+        rows = {name: value.shape[0] if value.ndim == 2 else -1 for name, value in self.params.items()}
+        return (
+            set(PARAMETER_NAMES) <= set(rows)
+            and self.joints.ndim == 3
+            and self.residuals.shape == (self.n_frames, len(self.keypoint_names))
+            and all(count == self.n_frames or (count == 1 and name == "betas") for name, count in rows.items())
+        )

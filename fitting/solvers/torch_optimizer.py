@@ -86,12 +86,13 @@ class TorchOptimizer:
                 torch.nn.utils.clip_grad_norm_(tensors, self.grad_clip)
             for item in scaled.values():
                 item.take_gradient()
-            terms.clear()
-            terms.update(new_terms)
+            if not terms:  # an optimizer gives back the loss of its first evaluation: these are the terms of the same
+                terms.update(new_terms)
             return float(loss.detach())
 
         previous, current, done = float("nan"), float("nan"), 0
         for iteration in range(n_iter):
+            terms.clear()
             current = optimizer.step(closure)
             if math.isnan(current):
                 raise FittingError(

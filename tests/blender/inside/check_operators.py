@@ -6,7 +6,7 @@ from synthetic import random_result, random_track
 
 from blender_smplify import action, api, overlay, session
 from blender_smplify.core import SAMPLE_TAKE
-from blender_smplify.operators import shown_track
+from blender_smplify.keypoint_operators import shown_track
 
 
 @pytest.fixture

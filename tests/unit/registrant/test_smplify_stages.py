@@ -91,13 +91,11 @@ def test_everything_is_fitted_by_default(make, observed, target, somewhere):
 
 def test_nothing_free_or_no_iteration_gives_the_start(make, observed, target, somewhere):
     start = somewhere(N_FRAMES)
-    for stages in (
-        [{"n_iter": 3, **FREEZE}],
-        [{"n_iter": 0}],
-        [{"keypoints3d_mse_weight": 0, "keypoints3d_limb_len_weight": 0, "shape_prior_weight": 0, "pose_reg_weight": 0}],
-    ):
-        output = make(stages=stages)(observed(target), start)
-        assert all(torch.equal(output[name], value) for name, value in start.items())
+    no_term = {f"{key}_weight": 0 for key in ("keypoints3d_mse", "keypoints3d_limb_len", "shape_prior", "pose_reg")}
+    for stage in ({"n_iter": 3, **FREEZE}, {"n_iter": 0}, no_term):
+        output = make(stages=[stage])(observed(target), start)
+        for name, value in start.items():
+            torch.testing.assert_close(output[name], value)
 
 
 def test_terms_of_frozen_parameters_alone_are_no_error(make, observed, target, somewhere):
@@ -105,7 +103,7 @@ def test_terms_of_frozen_parameters_alone_are_no_error(make, observed, target, s
     start = somewhere(N_FRAMES)
     stage = {**FREEZE, "fit_betas": True, "keypoints3d_mse_weight": 0, "keypoints3d_limb_len_weight": 0, "shape_prior_weight": 0}
     output = make(stages=[stage])(observed(target), start)
-    assert torch.equal(output["betas"], start["betas"])
+    torch.testing.assert_close(output["betas"], start["betas"])
 
 
 def test_n_iter_is_one_by_default(make, observed, target):
@@ -143,7 +141,7 @@ def test_progress_rises_to_one(make, observed, target):
     assert fractions == pytest.approx([i / 10 for i in range(1, 11)])
     assert [(report.iteration, report.n_iterations) for report in reports[:5]] == [(1, 3), (2, 3), (3, 3), (1, 2), (2, 2)]
     assert set(reports[0].terms) == {"keypoints3d_mse", "keypoints3d_limb_len", "shape_prior", "pose_reg"}
-    assert sum(reports[0].terms.values()) == pytest.approx(reports[0].loss, rel=0.5)
+    assert all(sum(report.terms.values()) == pytest.approx(report.loss) for report in reports)
 
 
 def test_cancelling_passes_through(make, observed, target):

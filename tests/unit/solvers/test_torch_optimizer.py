@@ -86,6 +86,16 @@ def test_tensors_are_changed_in_place(scaled):
     assert tensor.item() == pytest.approx(-2, abs=1e-4)
 
 
+@pytest.mark.parametrize("config", [LBFGS, {"type": "Adam", "lr": 0.1}])
+def test_reported_terms_add_up_to_the_reported_loss(config):
+    """Though LBFGS evaluates many points in one step."""
+    reports = []
+    TorchOptimizer(config).minimise(Valley(), 4, 0, lambda *report: reports.append(report))
+    assert len(reports) == 4
+    for _, loss, terms in reports:
+        assert loss == pytest.approx(sum(terms.values()))
+
+
 def test_config_is_left_unchanged():
     config = {**LBFGS, "scaled": True}
     TorchOptimizer(config)

@@ -1,4 +1,4 @@
-"""The operators: each reads what the user has set, calls `api` or `session`, and reports in one line."""
+"""The operators for keypoints: import, choose, remove."""
 
 # mypy: disable-error-code="valid-type"
 # ruff: noqa: N801 - Blender names classes like this
@@ -10,8 +10,8 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from . import api, overlay, preferences, preset_library, session
-from .core import SAMPLE_TAKE, TRACK_SUFFIXES, FitResult, FittingError, KeypointTrack, TrackError, list_conventions, read_tracks
+from . import api, overlay
+from .core import SAMPLE_TAKE, TRACK_SUFFIXES, KeypointTrack, TrackError, list_conventions, read_tracks
 from .operator_base import Operator
 
 AUTO = "AUTO"
@@ -95,7 +95,7 @@ class SMPLIFY_OT_import_track(Operator, ImportHelper):
         paths = [Path(self.directory, name) for name in names] if names else [Path(self.filepath)]
         takes = {path.stem: self._read(path) for path in paths}  # all of them, before anything is shown
         items = [item for name, tracks in takes.items() for item in api.show_tracks(tracks, name, match_rate=self.match_rate)]
-        _select(context, items[0])
+        select(context, items[0])
         _show_selected(context)
         facts = overlay.track_facts(items[0])
         people = "" if len(items) == 1 else f"{len(items)} people, the first: "
@@ -123,7 +123,7 @@ class SMPLIFY_OT_import_sample(Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Imports the sample."""
-        _select(context, api.import_tracks(SAMPLE_TAKE)[0])
+        select(context, api.import_tracks(SAMPLE_TAKE)[0])
         _show_selected(context)
 
 
@@ -139,7 +139,7 @@ class SMPLIFY_OT_select_track(Operator):
 
     def run(self, context: bpy.types.Context) -> None:
         """Makes the keypoints active."""
-        _select(context, _track_named(context, self.name))
+        select(context, _track_named(context, self.name))
 
 
 class SMPLIFY_OT_remove_track(Operator):
@@ -157,102 +157,6 @@ class SMPLIFY_OT_remove_track(Operator):
         overlay.remove(_track_named(context, self.name))
 
 
-class SMPLIFY_OT_fit(Operator):
-    """Fit a body to the keypoints."""
-
-    bl_idname = "smplify.fit"
-    bl_label = "Fit"
-    bl_options: ClassVar = set()  # starting changes nothing; what is undone is the result
-    bl_description = "Fit a body to the keypoints"
-
-    all_tracks: BoolProperty(name="All People", description="Fit all keypoints of the scene, one after the other", options={"SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """There are keypoints, and no fit is running."""
-        if session.state.running is not None:
-            cls.poll_message_set("A fit is running already")
-            return False
-        if shown_track(context) is None and not scene_tracks(context):
-            cls.poll_message_set("Import keypoints first")
-            return False
-        if shown_track(context) is None:
-            cls.poll_message_set("Select the keypoints to fit")
-            return False
-        return True
-
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """Starts the fit and returns; the result comes by itself."""
-        try:
-            session.start(self._requests(context))
-        except FittingError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def run(self, context: bpy.types.Context) -> None:
-        """Fits, waits, and puts the result into the scene."""
-        for request in self._requests(context):
-            result = session.fit_now(request)
-            _put_into_scene(context, request, result)
-            self.report({"INFO"}, result.summary())
-
-    def _requests(self, context: bpy.types.Context) -> list[session.Request]:
-        settings = context.scene.smplify
-        items = scene_tracks(context) if self.all_tracks else [shown_track(context)]
-        preset = preset_library.chosen(settings)
-        return [
-            session.Request(overlay.read_track(item), preset, gender=settings.gender, device=preferences.device(), overlay=item.name)
-            for item in items
-            if item is not None
-        ]
-
-
-class SMPLIFY_OT_cancel(Operator):
-    """Stop the fit; nothing is changed."""
-
-    bl_idname = "smplify.cancel"
-    bl_label = "Cancel"
-    bl_description = "Stop the fit; nothing is changed"
-    bl_options: ClassVar = {"INTERNAL"}
-
-    @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        """A fit is running."""
-        if session.state.running is None or session.state.is_cancelling:
-            cls.poll_message_set("No fit is running")
-            return False
-        return True
-
-    def run(self, _context: bpy.types.Context) -> None:
-        """Stops the fit."""
-        session.cancel()
-
-
-class SMPLIFY_OT_apply_result(Operator):
-    """Put the fitted body into the scene."""
-
-    bl_idname = "smplify.apply_result"
-    bl_label = "Apply Result"
-    bl_options: ClassVar = {"INTERNAL", "UNDO"}
-    bl_description = "Put the fitted body into the scene"
-
-    @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
-        """A result is waiting."""
-        if not session.state.finished:
-            cls.poll_message_set("No result is waiting")
-            return False
-        return True
-
-    def run(self, context: bpy.types.Context) -> None:
-        """Applies the oldest result."""
-        request, result = session.state.finished[0]
-        _put_into_scene(context, request, result)
-        session.state.finished.pop(0)
-        self.report({"INFO"}, result.summary())
-
-
 def _track_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
     item = context.scene.objects.get(name)
     if not overlay.is_overlay(item):
@@ -260,11 +164,8 @@ def _track_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
     return item
 
 
-def _put_into_scene(context: bpy.types.Context, request: session.Request, result: FitResult) -> None:
-    _select(context, api.apply_result(result, keypoints=context.scene.objects.get(request.overlay)))
-
-
-def _select(context: bpy.types.Context, item: bpy.types.Object) -> None:
+def select(context: bpy.types.Context, item: bpy.types.Object) -> None:
+    """Makes an object the only selected one, unless the user is at work on another."""
     if overlay.is_overlay(item):
         context.scene.smplify.track = item
     if context.mode != "OBJECT":
@@ -310,9 +211,6 @@ CLASSES = (
     SMPLIFY_OT_import_sample,
     SMPLIFY_OT_select_track,
     SMPLIFY_OT_remove_track,
-    SMPLIFY_OT_fit,
-    SMPLIFY_OT_cancel,
-    SMPLIFY_OT_apply_result,
     SMPLIFY_FH_track,
 )
 
