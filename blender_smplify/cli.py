@@ -58,6 +58,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     fit.add_argument("--person", default="0", metavar="N|all", help="which person of the take, from 0; default: 0")
     fit.add_argument("--device", help="auto, cpu, cuda, ...; default: auto")
     fit.add_argument("--python", metavar="FILE", help="the Python that has PyTorch")
+    fit.add_argument("--still", action="store_true", help="fit a take of one frame, as a single pose")
     take = parser.add_argument_group("the take, where the file does not say it or says it wrongly")
     take.add_argument("--fps", type=float, help="frames per second")
     take.add_argument("--units", help="m, cm, mm, ...")
@@ -75,6 +76,10 @@ def _fit_take(given: argparse.Namespace) -> None:
     chosen = _people(tracks, given.person, take)
     for sentence in tracks[0].decisions:
         print(f"  {sentence}")
+
+    if not given.still:
+        for track in chosen:
+            track.require_motion("Add --still to fit it as a single pose.")
 
     bpy.ops.wm.read_homefile(use_empty=True)
     shown = api.show_tracks(chosen, take.stem)

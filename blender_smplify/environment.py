@@ -17,7 +17,7 @@ MIN_TORCH = (2, 6)
 REQUIREMENTS = ("numpy>=1.26", "torch>=2.6,<3")
 """What the worker needs."""
 
-PYTHON_HINT = "Choose another Python, or press 'Build environment'."
+PYTHON_HINT = "Choose another Python, or press 'Build Environment'."
 PYTHON_VARIABLE = "SMPLIFY_PYTHON"
 """Environment variable with the Python to use."""
 
@@ -100,7 +100,7 @@ def find_python(chosen: str | Path | None = None, managed: Path | None = None) -
         return Path(sys.executable)
     if managed is not None:
         return managed
-    raise PythonError("No Python with PyTorch is known.", "Choose one in the preferences, or press 'Build environment'.")
+    raise PythonError("No Python with PyTorch is known.", "Choose one in the preferences, or press 'Build Environment'.")
 
 
 def python_at(path: str | Path, origin: str = "") -> Path:

@@ -22,6 +22,7 @@ class SMPLIFY_OT_fit(Operator):
     bl_options: ClassVar = set()  # starting changes nothing; what is undone is the result
     bl_description = "Fit a body to the keypoints"
 
+    still: BoolProperty(name="Single Pose", description="Also fit a take of one frame, as a single pose", options={"SKIP_SAVE"})
     all_tracks: BoolProperty(name="All People", description="Fit all keypoints of the scene, one after the other", options={"SKIP_SAVE"})
 
     @classmethod
@@ -58,11 +59,13 @@ class SMPLIFY_OT_fit(Operator):
         settings = context.scene.smplify
         items = scene_tracks(context) if self.all_tracks else [shown_track(context)]
         preset = preset_library.chosen(settings)
-        return [
-            session.Request(overlay.read_track(item), preset, gender=settings.gender, device=preferences.device(), overlay=item.name)
-            for item in items
-            if item is not None
-        ]
+        requests = []
+        for item in filter(None, items):
+            track = overlay.read_track(item)
+            if not self.still:
+                track.require_motion("Press 'Fit Single Pose', or call the operator with still=True.")
+            requests.append(session.Request(track, preset, gender=settings.gender, device=preferences.device(), overlay=item.name))
+        return requests
 
 
 class SMPLIFY_OT_cancel(Operator):

@@ -181,7 +181,10 @@ class SMPLIFY_PT_result(SmplifyPanel, bpy.types.Panel):
 def _fit_buttons(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     column = layout.column(align=True)
     column.scale_y = BUTTON_HEIGHT
-    column.operator("smplify.fit", icon="ARMATURE_DATA").all_tracks = False
+    track = shown_track(context)
+    is_still = track is not None and overlay.track_facts(track)["n_frames"] == 1
+    button = column.operator("smplify.fit", text="Fit Single Pose" if is_still else "Fit", icon="ARMATURE_DATA")
+    button.all_tracks, button.still = False, is_still
     n_tracks = len(scene_tracks(context))
     if n_tracks > 1:
         layout.operator("smplify.fit", text=f"Fit All {n_tracks}").all_tracks = True

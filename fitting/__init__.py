@@ -6,43 +6,43 @@ Importing this package costs nothing: each public name is loaded when it is firs
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .api import fit
-    from .body import BodyModel, load_body
-    from .data.conventions import Convention, get_convention, list_conventions
-    from .data.conversion import convert_keypoints
-    from .data.keypoints import Keypoints
-    from .data.preset import Preset, list_presets, load_preset
-    from .data.result import FitResult
-    from .data.tracks import KeypointTrack, read_track, read_tracks
-    from .device import devices
-    from .errors import FitCancelled, FittingError
+if TYPE_CHECKING:  # `as`: type checkers take these names as public
+    from .api import fit as fit
+    from .body import BodyModel as BodyModel, load_body as load_body
+    from .data.conventions import Convention as Convention, get_convention as get_convention, list_conventions as list_conventions
+    from .data.conversion import convert_keypoints as convert_keypoints
+    from .data.keypoints import Keypoints as Keypoints
+    from .data.preset import Preset as Preset, list_presets as list_presets, load_preset as load_preset
+    from .data.result import FitResult as FitResult
+    from .data.tracks import KeypointTrack as KeypointTrack, read_track as read_track, read_tracks as read_tracks
+    from .device import devices as devices
+    from .errors import FitCancelled as FitCancelled, FittingError as FittingError
     from .handlers import (
-        BaseHandler,
-        BaseInput,
-        BetasPriorHandler,
-        BodyPosePriorHandler,
-        JointMotionHandler,
-        Keypoint3dLimbLenHandler,
-        Keypoint3dLimbLenInput,
-        Keypoint3dMSEHandler,
-        Keypoint3dMSEInput,
-        build_handler,
-        build_loss,
+        BaseHandler as BaseHandler,
+        BaseInput as BaseInput,
+        BetasPriorHandler as BetasPriorHandler,
+        BodyPosePriorHandler as BodyPosePriorHandler,
+        JointMotionHandler as JointMotionHandler,
+        Keypoint3dLimbLenHandler as Keypoint3dLimbLenHandler,
+        Keypoint3dLimbLenInput as Keypoint3dLimbLenInput,
+        Keypoint3dMSEHandler as Keypoint3dMSEHandler,
+        Keypoint3dMSEInput as Keypoint3dMSEInput,
+        build_handler as build_handler,
+        build_loss as build_loss,
     )
     from .losses import (
-        JointAccelerationLoss,
-        JointPriorLoss,
-        KeypointMSELoss,
-        LimbLengthLoss,
-        Loss,
-        MaxMixturePriorLoss,
-        PoseRegLoss,
-        ShapePriorLoss,
-        SmoothJointLoss,
+        JointAccelerationLoss as JointAccelerationLoss,
+        JointPriorLoss as JointPriorLoss,
+        KeypointMSELoss as KeypointMSELoss,
+        LimbLengthLoss as LimbLengthLoss,
+        Loss as Loss,
+        MaxMixturePriorLoss as MaxMixturePriorLoss,
+        PoseRegLoss as PoseRegLoss,
+        ShapePriorLoss as ShapePriorLoss,
+        SmoothJointLoss as SmoothJointLoss,
     )
-    from .progress import Progress
-    from .registrant import SMPLify, build_registrant
+    from .progress import Progress as Progress
+    from .registrant import SMPLify as SMPLify, build_registrant as build_registrant
 
 __version__ = "0.1.0"
 

@@ -60,4 +60,5 @@ def _turned(axis_angle: NDArray[np.float64]) -> NDArray[np.float64]:
     sine = np.linalg.norm(new_vector, axis=-1, keepdims=True)
     angle = 2 * np.arctan2(sine, new_w)
     angle = np.where(angle > np.pi, angle - 2 * np.pi, angle)
-    return new_vector / np.maximum(sine, 1e-12) * angle
+    turned: NDArray[np.float64] = new_vector / np.maximum(sine, 1e-12) * angle
+    return turned

@@ -142,6 +142,7 @@ class SMPLify:
         on_progress: ProgressCallback | None,
     ) -> None:
         n_iter = stage.get("n_iter", 1)
+        last_terms: dict[str, float] = {}
 
         def report(iteration: int, loss: float, terms: Mapping[str, float]) -> None:
             if self.verbose and self.info_level == "step":
@@ -149,11 +150,12 @@ class SMPLify:
             if on_progress is not None:
                 fraction = before + share * iteration / max(n_iter, 1)
                 on_progress(Progress(number, n_stages, iteration, n_iter, loss, dict(terms), fraction))
+            last_terms.update(terms)
 
         if problem.free and problem.terms:
             done, loss = self.solver.minimise(problem, n_iter, stage.get("ftol", 1e-4), report)
             if on_progress is not None and done < n_iter:  # it has converged: the rest of the stage is done too
-                on_progress(Progress(number, n_stages, done, done, loss, {}, before + share))
+                on_progress(Progress(number, n_stages, done, done, loss, last_terms, before + share))
             if self.verbose:
                 self.logger.info("stage %d ended after %d steps: loss %.6g", number, done, loss)
 

@@ -3,8 +3,7 @@
 import math
 
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fitting.rotations import axis_angle_to_matrix, fit_rotation, matrix_to_axis_angle, matrix_to_euler_xyz, matrix_to_quaternion, swing
 

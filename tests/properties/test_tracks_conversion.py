@@ -1,8 +1,7 @@
 """What holds for the conversion between any two conventions."""
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fitting.data.conventions import conversion_matrix, get_convention, list_conventions

@@ -44,8 +44,9 @@ def asked(monkeypatch):
         asked.update(options, track=track)
         for stage, iteration in ((0, 1), (0, 2), (1, 1)):
             on_progress(Progress(stage, 2, iteration, 3, 10.0 / iteration, {}, 0.5))
+        poses = {name: np.zeros((track.n_frames, width), np.float32) for name, width in (("global_orient", 3), ("body_pose", 69))}
         return FitResult(
-            params={"betas": np.zeros((1, 10), np.float32)},
+            params={**poses, "betas": np.zeros((1, 10), np.float32), "transl": track.points[:, 0]},
             joints=track.points,
             residuals=np.full(track.points.shape[:2], 0.0123, np.float32),
             keypoint_names=track.names,
@@ -93,6 +94,16 @@ def test_an_old_result_is_replaced(take, asked, tmp_path):
     Path("walk.fit.npz").write_text("old")
     assert main(["fit", "walk.npz"]) == 0
     assert FitResult.load("walk.fit.npz").n_frames == 2
+
+
+def test_one_frame_is_fitted_only_as_a_single_pose(take, asked, tmp_path, capsys):
+    take.frames(0, 1).save("photo.npz")
+    assert main(["fit", "photo.npz"]) == 2
+    sentence = "'walk [b]x[/b]' has one frame, expected at least two to make a motion. Add --still to fit it as a single pose."
+    assert sentence in capsys.readouterr().err
+    assert not Path("photo.fit.npz").exists()
+    assert main(["fit", "photo.npz", "--still"]) == 0
+    assert FitResult.load("photo.fit.npz").n_frames == 1
 
 
 def test_the_real_fit(take, capsys):

@@ -56,10 +56,16 @@ def test_a_missing_device_names_those_that_are_there(no_gpu, name):
 def test_a_short_take_has_one_thread_and_gives_them_back(n_frames, expected):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    try:
-        with pytest.raises(KeyError), threads_for(n_frames):
-            assert torch.get_num_threads() == expected
+    inside = []
+
+    def fail():
+        with threads_for(n_frames):
+            inside.append(torch.get_num_threads())
             raise KeyError
-        assert torch.get_num_threads() == 2
+
+    try:
+        with pytest.raises(KeyError):
+            fail()
+        assert (inside, torch.get_num_threads()) == ([expected], 2)
     finally:
         torch.set_num_threads(before)

@@ -3,8 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fitting import errors
 from fitting.errors import BodyError, FitCancelled, FittingError, TrackError, WorkerError

@@ -83,7 +83,7 @@ def test_a_python_without_pytorch(tmp_path):
     with pytest.raises(PythonError) as caught:
         probe(tmp_path / "venv")
     assert caught.value.message == f"{str(python_at(tmp_path / 'venv'))!r} has no PyTorch."
-    assert caught.value.hint == "Choose another Python, or press 'Build environment'."
+    assert caught.value.hint == "Choose another Python, or press 'Build Environment'."
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_link_is_not_followed(tmp_path):
 def test_the_order_in_which_pythons_are_looked_for(tmp_path, monkeypatch, nothing):
     chosen, variable, managed = (make_program(tmp_path, "", name) for name in ("chosen", "variable", "managed"))
     with pytest.raises(
-        PythonError, match=r"^No Python with PyTorch is known\. Choose one in the preferences, or press 'Build environment'\.$"
+        PythonError, match=r"^No Python with PyTorch is known\. Choose one in the preferences, or press 'Build Environment'\.$"
     ):
         find_python()
     assert find_python(None, managed) == managed

@@ -99,7 +99,7 @@ def test_a_python_without_pytorch(tmp_path):
     message = decode(answer.stdout, EVENTS)
     assert (message["type"], message["code"]) == ("error", "PythonError")
     assert message["message"] == f"{python} has no PyTorch."
-    assert message["hint"] == "Choose another Python, or press 'Build environment'."
+    assert message["hint"] == "Choose another Python, or press 'Build Environment'."
     job = FitJob(tmp_path / "job")
     job.write(rest_track(), make_preset())
     with pytest.raises(PythonError, match="has no PyTorch"):

@@ -78,6 +78,16 @@ def test_one_person_is_fitted_and_the_others_are_mentioned(two_people, quick, tm
     assert [item.name for item in bpy.data.objects if api.METADATA in item] == ["pair person 1"]
 
 
+def test_one_frame_is_fitted_only_as_a_single_pose(quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    read_track(SAMPLE_TAKE).frames(0, 1).save("photo.npz")
+    assert cli.run(["photo.npz", "--preset", str(quick)]) == 2
+    assert "has one frame, expected at least two to make a motion. Add --still" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.npz"]
+    assert cli.run(["photo.npz", "--preset", str(quick), "--still"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.blend", "photo.npz"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

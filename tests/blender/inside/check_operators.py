@@ -165,3 +165,12 @@ def test_the_file_menu_and_the_window_take_keypoint_files():
     assert handler.bl_import_operator == "smplify.import_track"
     assert set(handler.bl_file_extensions.split(";")) >= {".trc", ".npz", ".npy"}
     assert any("import_entry" in function.__name__ for function in bpy.types.TOPBAR_MT_file_import._dyn_ui_initialize())
+
+
+def test_one_frame_is_fitted_only_as_a_single_pose(tmp_path):
+    random_track(n_frames=1, name="photo").save(tmp_path / "photo.npz")
+    bpy.ops.smplify.import_track(filepath=str(tmp_path / "photo.npz"))
+    before = data_counts()
+    with pytest.raises(RuntimeError, match=r"'photo' has one frame, expected at least two to make a motion\. Press 'Fit Single Pose'"):
+        bpy.ops.smplify.fit()
+    assert data_counts() == before

@@ -30,9 +30,14 @@ def test_a_file_is_there_when_it_is_whole(tmp_path):
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
-    with pytest.raises(KeyError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise KeyError
+
+    def fail():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["result.json"]
 

@@ -87,7 +87,7 @@ def test_not_a_result(tmp_path, change, reason):
 @pytest.mark.parametrize("header", ["no json", "[]", "5", "null"])
 def test_not_a_header(tmp_path, header):
     write_npz(tmp_path / "take.npz", {"header": header})
-    with pytest.raises(ResultError, match="'take.npz' is not a fit result"):
+    with pytest.raises(ResultError, match=r"'take.npz' is not a fit result"):
         FitResult.load(tmp_path / "take.npz")
 
 
@@ -112,7 +112,7 @@ def test_arrays_that_do_not_fit_together(tmp_path, change):
 
 def test_another_npz(tmp_path):
     np.savez(tmp_path / "other.npz", points=np.zeros(3))
-    with pytest.raises(ResultError, match="'other.npz' is not a fit result"):
+    with pytest.raises(ResultError, match=r"'other.npz' is not a fit result"):
         FitResult.load(tmp_path / "other.npz")
 
 

@@ -92,7 +92,9 @@ def test_header_that_counts_wrongly(write_trc: WriteTrc) -> None:
 
 def test_file_that_was_cut_off(write_trc: WriteTrc) -> None:
     path = write_trc(POINTS, NAMES, change=lambda text: text[:-15])
-    with pytest.raises(TrackError, match=rf"{path.name!r} is cut off in frame 3; its header promises 3\. Copy it again, or export it again\."):
+    with pytest.raises(
+        TrackError, match=rf"{path.name!r} is cut off in frame 3; its header promises 3\. Copy it again, or export it again\."
+    ):
         read(path)
 
 

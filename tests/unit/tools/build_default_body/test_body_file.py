@@ -7,8 +7,7 @@ import pytest
 
 from fitting.data.bodies import default_body
 from fitting.errors import FittingError
-from tools.build_default_body import __main__ as command
-from tools.build_default_body import archive, keypoints
+from tools.build_default_body import __main__ as command, archive, keypoints
 from tools.build_default_body.expressions import expression_offsets
 from tools.build_default_body.pack import PELVIS, fix_pelvis, quantise
 from tools.build_default_body.shape_space import ShapeSpace

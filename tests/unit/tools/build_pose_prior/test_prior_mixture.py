@@ -4,8 +4,7 @@ from scipy.stats import multivariate_normal
 
 from fitting.data.bodies.default_body import DEFAULT_BODY_PATH, SMPL_JOINTS
 from fitting.data.files import read_npz
-from tools.build_pose_prior import __main__ as command
-from tools.build_pose_prior import mixture
+from tools.build_pose_prior import __main__ as command, mixture
 from tools.build_pose_prior.poses import PoseSet
 
 PRIOR_PATH = DEFAULT_BODY_PATH.with_name("pose_prior.npz")
