@@ -80,7 +80,7 @@ def load_fitter() -> Fitter:
         except (ImportError, OSError) as error:  # OSError: a shared library is missing
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == name
             what = f"has no {shown}" if is_missing else f"cannot load its {shown} ({error})"
-            raise PythonError(f"{sys.executable} {what}.", "Choose another Python, or press 'Build environment'.") from error
+            raise PythonError(f"{sys.executable} {what}.", "Choose another Python, or press 'Build Environment'.") from error
     from .api import fit  # noqa: PLC0415 - these need PyTorch
     from .device import devices  # noqa: PLC0415
 

@@ -93,7 +93,8 @@ class BodyModel(nn.Module):
             For each parameter, one value for each of its columns; metres per radian, metre or unit of shape.
         """
         keypoints = torch.cat([self.joints_template, self.surface_template])
-        carried = torch.cat([self._carried.subtree, self._carried.subtree @ self.surface_weights.mT], 1)
+        subtree = self._carried.to(keypoints).subtree
+        carried = torch.cat([subtree, subtree @ self.surface_weights.mT], 1)
         arms = keypoints - self.joints_template[:, None]
         levers = (carried * arms.square().sum(-1)) @ keypoint_weights
         # What moves next to nothing is held by priors, which count as a lever of 5 cm.

@@ -159,3 +159,16 @@ def test_effects_grow_towards_the_root(body):
     names = body.data.joint_names[1:]
     hip, knee, ankle = (levers[names.index(f"left_{joint}")] for joint in ("hip", "knee", "ankle"))
     assert hip > knee > ankle > 0
+
+
+def test_a_body_in_double_precision(random_data, random_parameters):
+    """Everything follows the buffers, also what is no buffer: the same holds for devices."""
+    single, double = BodyModel(random_data), BodyModel(random_data).double()
+    effects = double.effects(torch.ones(45, dtype=torch.float64))
+    for name, value in single.effects(torch.ones(45)).items():
+        torch.testing.assert_close(effects[name].float(), value)
+    values = random_parameters(single, 2)
+    output = double(**{name: value.double() for name, value in values.items()}, return_verts=True)
+    assert output.joints.dtype == output.vertices.dtype == torch.float64
+    torch.testing.assert_close(output.joints.float(), single(**values).joints, atol=METRES, rtol=0)
+    torch.testing.assert_close(output.vertices.float(), single(**values, return_verts=True).vertices, atol=METRES, rtol=0)

@@ -6,6 +6,7 @@ import logging
 import pytest
 import torch
 
+from fitting import build_registrant, load_preset
 from fitting.errors import FitCancelled, FittingError, PresetError
 from fitting.handlers import Keypoint3dLimbLenInput, Keypoint3dMSEInput
 
@@ -185,9 +186,6 @@ def test_the_key_brings_handler_and_input_together(nothing_moves, target):
 
 
 def test_configs_are_left_unchanged(body, observed, target):
-    from fitting.data.preset import load_preset
-    from fitting.registrant import build_registrant
-
     config = load_preset("xrmocap_smplify").to_dict()
     config.pop("description")
     config["stages"] = [{**stage, "n_iter": 1} for stage in config["stages"]]
@@ -239,3 +237,33 @@ def test_verbose(make, observed, target, caplog, info_level, n_messages):
         make(stages=[{"n_iter": 2}], verbose=False)(observed(target))
     assert len(caplog.messages) == n_messages
     assert caplog.messages[-1].startswith("stage 1 ended after 1 steps: loss ")
+
+
+def test_a_clip_cut_in_two_has_the_same_balance(body, random_poses, keypoints_of, somewhere):
+    """Every term of our own preset is a sum over frames: the terms of both halves add up to those of the clip.
+
+    XRMoCap's values mix sums and means, so that smoothness weighs less the longer a clip is.
+    """
+    target, start = keypoints_of(random_poses(8)), somewhere(8)
+    start["betas"] = start["betas"][:1]
+
+    def terms(frames, preset):
+        config = load_preset(preset).to_dict()
+        config.pop("description")
+        config |= {"stages": [{"n_iter": 1}], "optimizer": {"type": "SGD", "lr": 0.0}, "body_model": body, "device": "cpu"}
+        inputs = [input_class(target[frames, :24], "smpl") for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
+        reports = []
+        values = {name: value if name == "betas" else value[frames] for name, value in start.items()}
+        build_registrant(config)(inputs, values, on_progress=reports.append)
+        return reports[0].terms
+
+    whole, first, second = (terms(frames, "smplify") for frames in (slice(0, 8), slice(0, 4), slice(4, 8)))
+    assert set(whole) == {handler["handler_key"] for handler in load_preset("smplify").handlers}
+    across_the_cut = {"smooth_joint", "joint_motion"}
+    for key in set(whole) - across_the_cut:
+        assert first[key] + second[key] == pytest.approx(whole[key], rel=1e-4), key
+    for key in across_the_cut:
+        assert 0.5 * whole[key] < first[key] + second[key] < whole[key], key
+    reference, part = terms(slice(0, 8), "xrmocap_smplify"), terms(slice(0, 4), "xrmocap_smplify")
+    assert part["keypoints3d_mse"] < 0.8 * reference["keypoints3d_mse"]
+    assert part["pose_reg"] == pytest.approx(reference["pose_reg"], rel=0.2)
