@@ -27,9 +27,9 @@ class FitResult:
     """A fitted body in motion: F frames, J joints, K keypoints of the track, S shape values.
 
     Attributes:
-        params: Parameters by their SMPL names, float32: `global_orient` (F, 3), `body_pose` (F, 3 (J - 1)), axis-angle in radians
-            without jumps from frame to frame; `betas` (1, S) or (F, S); `transl` (F, 3), metres. The pelvis of
-            frame f lies at `transl[f]` plus the rest pelvis of the shape.
+        params: Parameters by their SMPL names, float32: `global_orient` (F, 3) and `body_pose` (F, 3 (J - 1)), axis-angle in
+            radians, each with the number of turns that brings it nearest to the frame before; `betas` (1, S) or (F, S);
+            `transl` (F, 3), metres. The pelvis of frame f lies at `transl[f]` plus the rest pelvis of the shape.
         joints: (F, J, 3) joints of the body, metres, y up.
         residuals: (F, K) distance between each keypoint of the track and its place on the body, metres; NaN where not observed.
         keypoint_names: K names of the keypoints.
