@@ -71,6 +71,14 @@ class BaseHandler:
         """Weight of the loss where a stage gives none."""
         return 0.0 if self.loss is None else float(cast(float, self.loss.loss_weight))
 
+    def check_input(self, related_input: Any, model_convention: str) -> None:
+        """Raises FittingError for an input that this handler cannot use; called once, before a fit.
+
+        Args:
+            related_input: The input of the same key.
+            model_convention: Convention of the body's keypoints.
+        """
+
     def loss_arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Arguments of the loss, from the keyword arguments of `__call__`."""
         raise NotImplementedError(f"{type(self).__name__} needs loss_arguments() or __call__().")

@@ -147,6 +147,22 @@ class Keypoint3dMSEHandler(BaseHandler):
                 raise FittingError(f"keypoint_weights of {handler_key!r} names {name!r}, which is no keypoint.", did_you_mean(name, known))
         self._conversions = _ConversionCache(keypoint_approximate)
 
+    def check_input(self, related_input: Keypoint3dMSEInput, model_convention: str) -> None:
+        """Refuses an input of which the body has no keypoint at all: nothing would be fitted.
+
+        Raises:
+            FittingError: No keypoint in common.
+        """
+        convention = related_input.keypoints3d_convention
+        approximate = self._conversions.approximate
+        if not conversion_matrix(model_convention, convention, approximate=approximate, derive=approximate).any():
+            raise FittingError(
+                f"The body has none of the keypoints of {convention.name!r} by the same name ({', '.join(convention.names[:3])}, ...).",
+                "The keypoints have other names than the body's."
+                if approximate
+                else f"Write keypoint_approximate = true for the handler {self.handler_key!r}.",
+            )
+
     def loss_arguments(
         self,
         related_input: Keypoint3dMSEInput,

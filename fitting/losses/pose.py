@@ -1,5 +1,6 @@
 """Priors of the body pose, one joint at a time."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,17 @@ N_LIMITED_JOINTS = 21
 
 @LOSSES.register
 class PoseRegLoss(Loss):
-    """Squares of the joint angles: draws the body to the T-pose."""
+    """Squares of the joint angles: draws the body to the T-pose.
+
+    Args:
+        reduction: "mean" divides by frames and pose values.
+        loss_weight: Factor of the loss.
+        joints: Places of single joints in the body pose, from 0 for the left hip; all by default.
+    """
+
+    def __init__(self, reduction: Reduction = "mean", loss_weight: float = 1.0, joints: Sequence[int] | None = None) -> None:
+        super().__init__(reduction, loss_weight)
+        self.joints = None if joints is None else list(joints)
 
     def residuals(self, body_pose: Tensor) -> Tensor:
         """(F, P) axis-angle values as they are, radians.
@@ -28,7 +39,9 @@ class PoseRegLoss(Loss):
         Args:
             body_pose: (F, P) axis-angle, radians.
         """
-        return body_pose
+        if self.joints is None:
+            return body_pose
+        return body_pose.unflatten(1, (-1, 3))[:, self.joints].flatten(1)
 
 
 @LOSSES.register

@@ -193,6 +193,9 @@ class SMPLify:
         if len(set(sizes.values())) > 1:
             listed = ", ".join(f"{key} {size}" for key, size in sizes.items())
             raise FittingError(f"The inputs have different numbers of frames: {listed}.", "Give all inputs the same frames.")
+        for handler in self.handlers:
+            if handler.handler_key in inputs:
+                handler.check_input(inputs[handler.handler_key], self.body_model.keypoint_convention)
         keys = {handler.handler_key for handler in self.handlers if handler.requires_input()}
         for key in set(inputs) - keys:
             self.logger.warning("No handler has the key %r: this input is not used. %s", key, did_you_mean(key, keys))

@@ -204,3 +204,10 @@ def test_losses_of_a_wrong_kind():
             build("KeypointMSELoss")
     with pytest.raises(PresetError, match="no loss of type 'KeypointMSELos'"):
         Keypoint3dMSEHandler({"type": "KeypointMSELos"})
+
+
+def test_a_body_without_any_of_the_keypoints_is_a_mistake():
+    observed = Keypoint3dMSEInput(torch.zeros(1, 25, 3), "openpose_25")
+    with pytest.raises(FittingError, match=r"none of the keypoints of 'openpose_25' by the same name .* keypoint_approximate = true"):
+        mse().check_input(observed, "smpl_45")
+    mse(keypoint_approximate=True).check_input(observed, "smpl_45")

@@ -147,3 +147,9 @@ def test_the_hands_of_smpl_have_no_limits():
     body_pose = 0.5 * torch.randn(2, 69, generator=torch.Generator().manual_seed(2))
     loss = JointPriorLoss(reduction="none", use_full_body=True)
     torch.testing.assert_close(loss(body_pose), loss(body_pose[:, :63]))
+
+
+def test_pose_regularisation_of_single_joints():
+    pose = torch.arange(69.0)[None]
+    loss = PoseRegLoss(reduction="sum", joints=[9, 10])
+    assert loss(pose) == sum(value**2 for value in range(27, 33))
