@@ -41,7 +41,7 @@ class PoseRegLoss(Loss):
         """
         if self.joints is None:
             return body_pose
-        return body_pose.unflatten(1, (-1, 3))[:, self.joints].flatten(1)
+        return torch.unflatten(body_pose, 1, (-1, 3))[:, self.joints].flatten(1)
 
 
 @LOSSES.register
