@@ -89,10 +89,10 @@ class FitResult:
     def summary(self) -> str:
         """One line for panels and terminals: how many frames, how well they fit, the worst frame."""
         frame_means = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in self.residuals])
-        text = f"{self.n_frames} frames at {self.fps:g} fps, mean residual {1000 * self.mean_residual():.1f} mm"
+        text = f"{self.n_frames} frames at {self.fps:g} fps"
         if np.isfinite(frame_means).any():
             worst = int(np.nanargmax(frame_means))
-            text += f", worst frame {worst} with {1000 * frame_means[worst]:.1f} mm"
+            text += f", mean residual {1000 * self.mean_residual():.1f} mm, worst frame {worst} with {1000 * frame_means[worst]:.1f} mm"
         return text
 
     def save(self, path: str | Path) -> None:

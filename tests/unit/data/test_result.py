@@ -142,3 +142,7 @@ def test_summary_names_the_worst_frame():
     assert result().summary() == "2 frames at 120 fps, mean residual 2.7 mm, worst frame 1 with 5.0 mm"
     partly = result(residuals=np.array([[NAN] * 3, [0.001] * 3], np.float32), fps=29.97)
     assert partly.summary() == "2 frames at 29.97 fps, mean residual 1.0 mm, worst frame 1 with 1.0 mm"
+
+
+def test_summary_without_any_residual():
+    assert result(residuals=np.full((2, 3), NAN, np.float32)).summary() == "2 frames at 120 fps"
