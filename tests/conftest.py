@@ -1,6 +1,7 @@
 """What tests of several packages share: small motions of the default body, and the points that it passes through."""
 
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 
 # Fits in tests are small: threads would only fight over the cores. Read by PyTorch when it is imported, in child processes too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A runner in the background may ignore interrupts, and its children would too; some tests press Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 N_BETAS = 10
 HINGES = {"knees": ((9, 12), (1, 1)), "elbows": ((52, 55), (-1, 1))}
