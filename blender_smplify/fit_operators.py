@@ -119,14 +119,4 @@ def _put_into_scene(context: bpy.types.Context, request: session.Request, result
 
 CLASSES = (SMPLIFY_OT_fit, SMPLIFY_OT_cancel, SMPLIFY_OT_apply_result)
 
-
-def register() -> None:
-    """Registers the operators."""
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    """Undoes `register`."""
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -218,14 +218,4 @@ def _text(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
 
 CLASSES = (SMPLIFY_PT_keypoints, SMPLIFY_PT_fit, SMPLIFY_UL_stages, SMPLIFY_PT_stages, SMPLIFY_PT_result)
 
-
-def register() -> None:
-    """Registers the panels."""
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    """Undoes `register`."""
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

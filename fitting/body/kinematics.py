@@ -30,7 +30,7 @@ class KinematicTree:
         self.levels = levels[1:]
         order = [joint for level in levels for joint in level]
         # Joints are computed level by level and put back into their own order at the end.
-        self._levels = [torch.tensor(level) for level in levels[1:]]
+        self._levels = [torch.tensor(level) for level in self.levels]
         self._parents_in_level = [
             torch.tensor([levels[index].index(parents[joint]) for joint in level]) for index, level in enumerate(levels[1:])
         ]

@@ -27,7 +27,6 @@ class CarriedPoints:
     def __init__(self, weights: Tensor, tree: KinematicTree) -> None:
         point, joint = torch.nonzero(weights, as_tuple=True)
         pairs = torch.arange(len(point))
-        self.levels = tree.levels
         self.parents = tree.parents
         self.point, self.joint = point, joint
         self.weight = weights[point, joint][:, None]
@@ -67,11 +66,9 @@ class _PosedPoints(torch.autograd.Function):
         world = torch.empty_like(rotations)
         joints = torch.empty_like(turns)
         world[:, :, 0], joints[:, 0] = rotations[:, :, 0], rest[:, 0]
-        for level in carried.levels:
-            for joint in level:
-                parent = carried.parents[joint]
-                world[:, :, joint] = _product(world[:, :, parent], rotations[:, :, joint])
-                joints[:, joint] = joints[:, parent] + _turned(world[:, :, parent], rest[:, joint] - rest[:, parent])
+        for joint, parent in enumerate(carried.parents[1:], 1):
+            world[:, :, joint] = _product(world[:, :, parent], rotations[:, :, joint])
+            joints[:, joint] = joints[:, parent] + _turned(world[:, :, parent], rest[:, joint] - rest[:, parent])
         # One arm for each pair of a point and a joint that carries it: from the joint to the point, posed.
         arms = _turned(world[:, :, carried.joint], rest_surface[:, carried.point] - rest[:, carried.joint])
         surface = carried.to_points @ ((arms + joints[:, carried.joint]) * carried.weight)

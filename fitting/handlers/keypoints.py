@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..data.conventions import Convention, as_convention, conversion_matrix, get_convention
 from ..errors import FittingError, did_you_mean
 from .base import HANDLERS, BaseHandler, BaseInput, build_loss
+from .conversion import KeypointConversion
 
 
 class _Keypoint3dInput(BaseInput):
@@ -82,36 +83,18 @@ class Keypoint3dLimbLenInput(_Keypoint3dInput):
         super().__init__(keypoints3d, keypoints3d_convention, keypoints3d_conf, handler_key)
 
 
-class _Conversion:
-    """Keypoints of one convention as weighted sums of those of another, on the device where they are needed."""
-
-    def __init__(self, source: Any, target: Any, approximate: bool, like: Tensor) -> None:
-        matrix = torch.as_tensor(conversion_matrix(source, target, approximate=approximate, derive=approximate))
-        self.matrix = matrix.to(like)
-        self.known = (self.matrix != 0).any(1).to(like.dtype)
-
-    def __call__(self, keypoints: Tensor) -> Tensor:
-        # Frames last: one product of matrices, where `matrix @ keypoints` would be one small product for each frame.
-        return (self.matrix @ keypoints.permute(2, 1, 0)).permute(2, 1, 0)
-
-    def confidence(self, confidence: Tensor) -> Tensor:
-        """(F, K_target) smallest confidence of the sources of each keypoint; 0 where it has none."""
-        used = (self.matrix != 0)[None]
-        return torch.where(used, confidence[:, None], torch.inf).min(-1).values.nan_to_num(posinf=0.0)
-
-
 class _ConversionCache:
     """The last conversion of a handler: it is the same for every evaluation of a fit."""
 
     def __init__(self, approximate: bool) -> None:
         self.approximate = approximate
         self._key: tuple[Any, ...] = ()
-        self._conversion: _Conversion | None = None
+        self._conversion: KeypointConversion | None = None
 
-    def get(self, source: Any, target: Any, like: Tensor) -> _Conversion:
+    def get(self, source: Any, target: Any, like: Tensor) -> KeypointConversion:
         key = (source, target, like.dtype, like.device)
         if self._conversion is None or key != self._key:
-            self._key, self._conversion = key, _Conversion(source, target, self.approximate, like)
+            self._key, self._conversion = key, KeypointConversion(source, target, self.approximate, like)
         return self._conversion
 
 

@@ -29,10 +29,18 @@ class Term:
 
     def __call__(self, reduction: str | None = None, **arguments: Any) -> Tensor:
         """Value of the term, a scalar unless the reduction is "none"."""
-        if self.related_input is not None:
-            arguments["related_input"] = self.related_input
-        value = self.handler(loss_weight_override=self.weight, reduction_override=reduction or self.reduction, **arguments)
-        return value
+        return self.handler(loss_weight_override=self.weight, reduction_override=reduction or self.reduction, **self._with_input(arguments))
+
+    def residuals(self, **arguments: Any) -> Tensor:
+        """(F, R) residuals whose squares add up to the value of the term.
+
+        Raises:
+            FittingError: The loss is no sum of squares.
+        """
+        return self.handler.residuals(loss_weight_override=self.weight, reduction_override=self.reduction, **self._with_input(arguments))
+
+    def _with_input(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return arguments if self.related_input is None else {**arguments, "related_input": self.related_input}
 
 
 class Problem:
@@ -88,19 +96,13 @@ class Problem:
         return {name: (effects[name] * shared[name] ** 0.5).reciprocal() for name in self.free if name in effects}
 
     def residuals(self) -> Tensor:
-        """(F, R) residuals of all terms; half a gradient step away from their squares is `loss`.
+        """(F, R) residuals of all terms, whose squares add up to the loss.
 
         Raises:
             FittingError: A term is no sum of squares.
         """
         arguments = self.arguments()
-        blocks = []
-        for term in self.terms:
-            related = {} if term.related_input is None else {"related_input": term.related_input}
-            blocks.append(
-                term.handler.residuals(loss_weight_override=term.weight, reduction_override=term.reduction, **related, **arguments)
-            )
-        return torch.cat(blocks, 1)
+        return torch.cat([term.residuals(**arguments) for term in self.terms], 1)
 
     def arguments(self) -> dict[str, Any]:
         """What every handler is given: the posed body and all parameters, each with F rows."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..body import BodyModel
-from ..data.conventions import conversion_matrix
+from ..handlers.conversion import KeypointConversion
 from ..rotations import axis_angle_to_matrix, fit_rotation, matrix_to_axis_angle, swing
 
 TORSO = ("pelvis", "left_hip", "right_hip", "spine_1", "spine_2", "spine_3", "neck", "left_shoulder", "right_shoulder")
@@ -42,10 +42,8 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
         `global_orient` (F, 3), `transl` (F, 3), `body_pose` (F, 3 (J - 1)).
     """
     names = body.convention.names
-    matrix = torch.as_tensor(conversion_matrix(convention, body.convention, approximate=True)).to(keypoints)
-    points = matrix @ keypoints
-    used = (matrix != 0)[None]
-    seen = torch.where(used, confidence[:, None], torch.inf).min(-1).values.nan_to_num(posinf=0.0)
+    convert = KeypointConversion(convention, body.convention, approximate=True, like=keypoints)
+    points, seen = convert(keypoints), convert.confidence(confidence)
     rest = body().joints[0]
 
     index = {name: names.index(name) for name in {*TORSO, *(name for limb in LIMBS for name in limb)}}
