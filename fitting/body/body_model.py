@@ -1,5 +1,6 @@
 """The body model: from parameters to joints, surface keypoints and, where they are asked for, vertices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 
 from ..data.bodies import BodyData
 from ..data.conventions import get_convention
-from ..errors import BodyError
+from ..data.parameters import HAND_POSES, POSE_PARTS
+from ..errors import BodyError, did_you_mean
 from ..rotations import axis_angle_to_matrix
 from .kinematics import KinematicTree
 from .posed_points import CarriedPoints
@@ -37,9 +39,12 @@ class BodyModel(nn.Module):
     Args:
         data: The arrays of the model.
         n_betas: How many of its shape values are used; all by default.
+        n_expressions: How many of its expressions are used; all by default.
+        n_hand_components: Hand poses are given by this many components each; None takes the axis-angle of all finger joints.
+        flat_hand_mean: A hand pose of zeros is a flat hand; otherwise it is the model's relaxed one, to which poses are added.
 
     Raises:
-        BodyError: More betas than the model has, or arrays that are no model.
+        BodyError: More values than the model has, or arrays that are no model.
     """
 
     joints_template: Tensor
@@ -48,23 +53,35 @@ class BodyModel(nn.Module):
     surface_shapedirs: Tensor
     surface_weights: Tensor
     surface_posedirs: Tensor | None
+    pose_mean: Tensor
+    hand_components: Tensor | None
+    faces: Tensor
 
-    def __init__(self, data: BodyData, n_betas: int | None = None) -> None:
+    def __init__(
+        self,
+        data: BodyData,
+        n_betas: int | None = None,
+        n_expressions: int | None = None,
+        n_hand_components: int | None = None,
+        flat_hand_mean: bool = False,
+    ) -> None:
         super().__init__()
-        n_betas = data.n_betas if n_betas is None else n_betas
-        if not 1 <= n_betas <= data.n_betas:
-            raise BodyError(f"num_betas is {n_betas}, but the body {data.name!r} has {data.n_betas}.", f"Ask for 1 to {data.n_betas}.")
         self.data = data
-        self.n_betas = n_betas
+        self.n_betas = _count("num_betas", n_betas, 1, data.n_betas, data.name)
+        self.n_expressions = _count("num_expression_coeffs", n_expressions, 0, data.n_expressions, data.name)
         self.convention = get_convention(data.convention)
+        self.pose_parts = dict(POSE_PARTS[data.model_type])
         self.tree = KinematicTree([int(parent) for parent in data.parents])
         surface = [data.keypoint_vertices[name] for name in self.convention.names[data.n_joints :]]
         self._buffer("joints_template", data.joints_template)
-        self._buffer("joint_shapedirs", data.joint_shapedirs[..., :n_betas])
+        self._buffer("joint_shapedirs", self._all_dirs(data.joint_shapedirs, data.joint_expression_dirs))
         self._buffer("surface_template", data.v_template[surface])
-        self._buffer("surface_shapedirs", data.shapedirs[surface][..., :n_betas])
+        expression_dirs = None if data.expression_dirs is None else data.expression_dirs[surface]
+        self._buffer("surface_shapedirs", self._all_dirs(data.shapedirs[surface], expression_dirs))
         self._buffer("surface_weights", data.weights[surface])
         self._buffer("surface_posedirs", None if data.posedirs is None else data.posedirs[surface])
+        self._set_up_hands(n_hand_components, flat_hand_mean)
+        self.register_buffer("faces", torch.as_tensor(data.faces, dtype=torch.long))
         self._carried = CarriedPoints(self.surface_weights, self.tree)
         # The mesh waits on the CPU until somebody asks for vertices.
         self._mesh: dict[str, Tensor] = {}
@@ -81,7 +98,11 @@ class BodyModel(nn.Module):
 
     def parameter_shapes(self) -> dict[str, int]:
         """Width of each parameter that can be fitted."""
-        return {"global_orient": 3, "transl": 3, "body_pose": 3 * (self.n_joints - 1), "betas": self.n_betas}
+        widths = {name: 3 * n_joints for name, n_joints in self.pose_parts.items()}
+        if self.hand_components is not None:
+            widths |= dict.fromkeys(HAND_POSES, self.hand_components.shape[1])
+        face = {"expression": self.n_expressions} if self.n_expressions else {}
+        return {**widths, "transl": 3, "betas": self.n_betas, **face}
 
     def effects(self, keypoint_weights: Tensor) -> dict[str, Tensor]:
         """How far one unit of each parameter moves the keypoints: the root of the weighted sum of squares, in the T-pose.
@@ -100,76 +121,112 @@ class BodyModel(nn.Module):
         # What moves next to nothing is held by priors, which count as a lever of 5 cm.
         levers = (levers + 0.05**2).sqrt().repeat_interleave(3)
         shape = torch.cat([self.joint_shapedirs, self.surface_shapedirs]).square().sum(1).mT @ keypoint_weights
-        return {
-            "global_orient": levers[:3],
-            "body_pose": levers[3:],
-            "transl": keypoint_weights.sum().sqrt().clamp_min(1e-3).expand(3),
-            "betas": (shape + 1e-3**2).sqrt(),
-        }
+        betas, expression = (shape + 1e-3**2).sqrt().split([self.n_betas, self.n_expressions])
+        effects = dict(zip(self.pose_parts, levers.split([3 * n_joints for n_joints in self.pose_parts.values()]), strict=True))
+        if self.hand_components is not None:
+            for name, components in zip(HAND_POSES, self.hand_components, strict=True):
+                effects[name] = (components.square() @ effects[name].square()).sqrt()
+        effects |= {"transl": keypoint_weights.sum().sqrt().clamp_min(1e-3).expand(3), "betas": betas}
+        return effects | ({"expression": expression} if self.n_expressions else {})
 
-    def forward(
-        self,
-        betas: Tensor | None = None,
-        body_pose: Tensor | None = None,
-        global_orient: Tensor | None = None,
-        transl: Tensor | None = None,
-        return_verts: bool = False,
-        **_: Tensor,
-    ) -> BodyOutput:
+    def forward(self, return_verts: bool = False, **parameters: Tensor | None) -> BodyOutput:
         """Poses the body; a parameter that is left out is zero.
 
         Args:
-            betas: (F, S) or (1, S) shape values.
-            body_pose: (F, 3 (J - 1)) axis-angle, radians.
-            global_orient: (F, 3) axis-angle of the root, about the pelvis.
-            transl: (F, 3) metres, added after the root rotation.
             return_verts: Whether vertices are computed too.
+            parameters: By name, each with F rows or one row for all frames: `global_orient` (F, 3), axis-angle about the pelvis;
+                `transl` (F, 3) metres, added after the root rotation; `betas` (F, S); `body_pose` (F, 3 N) and the other parts of
+                the pose that `parameter_shapes` names, axis-angle in radians or components; `expression` (F, E).
+
+        Raises:
+            BodyError: An unknown parameter, or one of a wrong shape.
         """
-        n_frames = max((len(value) for value in (betas, body_pose, global_orient, transl) if value is not None), default=1)
-        zeros = self.joints_template.new_zeros
-        shape = self.parameter_shapes()
-        betas = zeros(1, shape["betas"]) if betas is None else betas
-        body_pose = zeros(n_frames, shape["body_pose"]) if body_pose is None else body_pose
-        global_orient = zeros(n_frames, 3) if global_orient is None else global_orient
-        transl = zeros(n_frames, 3) if transl is None else transl
-        for name, value in (("betas", betas), ("body_pose", body_pose), ("global_orient", global_orient), ("transl", transl)):
-            if value.ndim != 2 or value.shape[1] != shape[name] or value.shape[0] not in (1, n_frames):
-                raise BodyError(
-                    f"{name} has shape {tuple(value.shape)}, expected ({n_frames}, {shape[name]}) for the body {self.data.name!r}."
-                )
-        full_pose = torch.cat([global_orient.expand(n_frames, -1), body_pose.expand(n_frames, -1)], 1)
+        given = {name: value for name, value in parameters.items() if value is not None}
+        values = self._complete(given)
+        n_frames = max(map(len, values.values()))
+        transl = values["transl"].expand(n_frames, -1)
+        full_pose = self.full_pose(values)
         axis_angle = torch.unflatten(full_pose, 1, (self.n_joints, 3))
-        rest_joints = self._shaped(self.joints_template, self.joint_shapedirs, betas)
-        rest_surface = self._shaped(self.surface_template, self.surface_shapedirs, betas)
+        shape = values["betas"]
+        if "expression" in given and self.n_expressions:
+            rows = max(len(shape), len(values["expression"]))
+            shape = torch.cat([shape.expand(rows, -1), values["expression"].expand(rows, -1)], 1)
+        rest_joints = _shaped(self.joints_template, self.joint_shapedirs, shape)
+        rest_surface = _shaped(self.surface_template, self.surface_shapedirs, shape)
         if self.surface_posedirs is not None:
             rest_surface = rest_surface + _pose_offsets(self.surface_posedirs, axis_angle_to_matrix(axis_angle))
         return BodyOutput(
-            joints=self._carried.pose(axis_angle, transl.expand(n_frames, -1), rest_joints, rest_surface),
-            vertices=self._vertices(betas, axis_angle, transl, rest_joints) if return_verts else None,
+            joints=self._carried.pose(axis_angle, transl, rest_joints, rest_surface),
+            vertices=self._vertices(shape, axis_angle, transl, rest_joints) if return_verts else None,
             full_pose=full_pose,
         )
 
-    def _vertices(self, betas: Tensor, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor) -> Tensor:
+    def full_pose(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        """(F, 3 J) axis-angle of all joints, the root first; hands with their mean, in axis-angle.
+
+        Args:
+            parameters: All parts of the pose by name, with F rows or one.
+        """
+        n_frames = max(len(parameters[name]) for name in self.pose_parts)
+        parts = []
+        for name in self.pose_parts:
+            part = parameters[name]
+            if self.hand_components is not None and name in HAND_POSES:
+                part = part @ self.hand_components[HAND_POSES.index(name)]
+            parts.append(part.expand(n_frames, -1))
+        return torch.cat(parts, 1) + self.pose_mean
+
+    def _complete(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All parameters: those given, checked, and zeros for the others."""
+        shapes = self.parameter_shapes()
+        n_frames = max(map(len, given.values()), default=1)
+        for name, value in given.items():
+            if name not in shapes:
+                raise BodyError(f"The body {self.data.name!r} has no parameter {name!r}.", did_you_mean(name, shapes))
+            if value.ndim != 2 or value.shape[1] != shapes[name] or value.shape[0] not in (1, n_frames):
+                raise BodyError(
+                    f"{name} has shape {tuple(value.shape)}, expected ({n_frames}, {shapes[name]}) for the body {self.data.name!r}."
+                )
+        zeros = self.joints_template.new_zeros
+        rows = {name: 1 if name in ("betas", "expression") else n_frames for name in shapes}
+        return {name: given[name] if name in given else zeros(rows[name], width) for name, width in shapes.items()}
+
+    def _set_up_hands(self, n_components: int | None, flat_hand_mean: bool) -> None:
+        """The mean that is added to the pose, and the components of hand poses."""
+        mean = np.zeros(3 * self.n_joints, np.float32)
+        if self.data.hand_mean is not None and not flat_hand_mean:
+            mean[-self.data.hand_mean.size :] = self.data.hand_mean.ravel()  # the hands come last in the full pose
+        self._buffer("pose_mean", mean)
+        components = self.data.hand_components if n_components is not None else None
+        if n_components is not None:
+            most = 0 if components is None else components.shape[1]
+            count = _count("num_pca_comps", n_components, 1, most, self.data.name)
+            components = None if components is None else components[:, :count]
+        self._buffer("hand_components", components)
+
+    def _all_dirs(self, shapedirs: NDArray[np.float32], expression_dirs: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """(N, 3, S + E) movement of N points for the shape values and the expressions that are used."""
+        dirs = [shapedirs[..., : self.n_betas]]
+        if expression_dirs is not None:
+            dirs.append(expression_dirs[..., : self.n_expressions])
+        return np.concatenate(dirs, -1)
+
+    def _vertices(self, shape: Tensor, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor) -> Tensor:
         """(F, V, 3) posed vertices."""
         mesh = self._full_mesh()
         rotations = axis_angle_to_matrix(axis_angle)
         world, joints = self.tree.pose(rotations, rest_joints)
-        rest = self._shaped(mesh["template"], mesh["shapedirs"], betas)
+        rest = _shaped(mesh["template"], mesh["shapedirs"], shape)
         if "posedirs" in mesh:
             rest = rest + _pose_offsets(mesh["posedirs"], rotations)
         return skin(rest, mesh["weights"], world, rest_joints, joints) + transl[:, None]
-
-    @staticmethod
-    def _shaped(template: Tensor, shapedirs: Tensor, betas: Tensor) -> Tensor:
-        """(B, N, 3) rest points for (B, S) shape values."""
-        return template + torch.unflatten((shapedirs.flatten(0, 1) @ betas.mT).mT, 1, (-1, 3))
 
     def _full_mesh(self) -> dict[str, Tensor]:
         like = self.joints_template
         if not self._mesh or self._mesh["template"].device != like.device or self._mesh["template"].dtype != like.dtype:
             arrays = {
                 "template": self.data.v_template,
-                "shapedirs": self.data.shapedirs[..., : self.n_betas],
+                "shapedirs": self._all_dirs(self.data.shapedirs, self.data.expression_dirs),
                 "weights": self.data.weights,
                 "posedirs": self.data.posedirs,
             }
@@ -182,6 +239,20 @@ class BodyModel(nn.Module):
 
     def _buffer(self, name: str, array: NDArray[np.float32] | None) -> None:
         self.register_buffer(name, None if array is None else torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32))
+
+
+def _shaped(template: Tensor, dirs: Tensor, shape: Tensor) -> Tensor:
+    """(B, N, 3) rest points for (B, S) shape values and, where they are given, expressions; those left out are zero."""
+    return template + torch.unflatten((dirs.flatten(0, 1)[:, : shape.shape[1]] @ shape.mT).mT, 1, (-1, 3))
+
+
+def _count(name: str, value: int | None, least: int, most: int, body: str) -> int:
+    """How many values are used: all that the body has, or as many as are asked for."""
+    if value is None:
+        return most
+    if not least <= value <= most:
+        raise BodyError(f"{name} is {value}, but the body {body!r} has {most}.", f"Ask for {least} to {most}." if most else "Leave it out.")
+    return value
 
 
 def _pose_offsets(posedirs: Tensor, rotations: Tensor) -> Tensor:

@@ -29,6 +29,10 @@ class BaseInput:
         """Number of frames F."""
         raise NotImplementedError(f"{type(self).__name__} needs get_batch_size().")
 
+    def initial_keypoints3d(self) -> tuple[Tensor, Tensor, Any] | None:
+        """Keypoints (F, K, 3) in space, metres, their confidence (F, K) and convention, for a fit to begin with; None where it has none."""
+        return None
+
     def to(self, device: torch.device) -> "BaseInput":
         """Moves all tensors to a device, in place; gives the input itself."""
         for name, value in vars(self).items():

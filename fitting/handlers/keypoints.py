@@ -54,6 +54,10 @@ class _Keypoint3dInput(BaseInput):
         """Number of frames F."""
         return len(self.keypoints3d)
 
+    def initial_keypoints3d(self) -> tuple[Tensor, Tensor, Any]:
+        """The keypoints themselves, their confidence and convention."""
+        return self.keypoints3d, self.keypoints3d_conf, self.keypoints3d_convention
+
 
 @HANDLERS.register
 class Keypoint3dMSEInput(_Keypoint3dInput):

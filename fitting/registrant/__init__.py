@@ -1,5 +1,15 @@
 """Registrants: they run the stages of a fit."""
 
-from .smplify import REGISTRANTS, SMPLify, build_registrant
+from .hooks import HOOKS, SMPLifyBaseHook, SMPLifyVerboseHook
+from .smplify import REGISTRANTS, SMPLify, SMPLifyH, SMPLifyX, build_registrant
 
-__all__ = ["REGISTRANTS", "SMPLify", "build_registrant"]
+__all__ = [
+    "HOOKS",
+    "REGISTRANTS",
+    "SMPLify",
+    "SMPLifyBaseHook",
+    "SMPLifyH",
+    "SMPLifyVerboseHook",
+    "SMPLifyX",
+    "build_registrant",
+]

@@ -1,13 +1,13 @@
 """One stage of a fit as an objective: it knows what is made small, but not how."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..body import BodyModel
+from ..body import BodyModel, BodyOutput
 from ..handlers import BaseHandler, BaseInput
 
 
@@ -49,7 +49,7 @@ class Problem:
     Args:
         body: The body model.
         parameters: Each parameter of the body, (F, ...) or (1, ...), by name; `free` ones are changed in place.
-        free: Names of the parameters that may change.
+        free: Names of the parameters that may change; None leaves all of them as they are, gradients too.
         terms: What is added up.
         joint_weights: (K,) weight of each keypoint of the body.
         n_frames: Number of frames F.
@@ -59,7 +59,7 @@ class Problem:
         self,
         body: BodyModel,
         parameters: Mapping[str, Tensor],
-        free: list[str],
+        free: Sequence[str] | None,
         terms: list[Term],
         joint_weights: Tensor,
         n_frames: int,
@@ -70,21 +70,35 @@ class Problem:
         self.joint_weights = joint_weights
         self.n_frames = n_frames
         self.requires_verts = any(term.handler.requires_verts() for term in terms)
-        for name, tensor in parameters.items():
-            tensor.requires_grad_(name in free)
-            tensor.grad = None
-        self.free = {name: parameters[name] for name in free}
+        if free is not None:
+            for name, tensor in parameters.items():
+                tensor.requires_grad_(name in free)
+                tensor.grad = None
+        self.free = {name: parameters[name] for name in free or ()}
 
-    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum of all terms, and each term by its handler key."""
-        arguments = self.arguments()
+    def loss(self, only: Collection[str] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of all terms, or of those with some handler keys `only`; and each of all terms by its handler key."""
+        terms = self.terms_by_key(self.posed())
+        # A term without reduction gives one number for each frame; a stage minimises their sum.
+        values = {term.handler.handler_key: terms[term.handler.handler_key].sum() for term in self.terms}
+        wanted = [value for key, value in values.items() if only is None or key in only]
+        total = torch.stack(wanted).sum() if wanted else self.joint_weights.new_zeros(())
+        return total, {key: value.detach() for key, value in values.items()}
+
+    def terms_by_key(self, output: BodyOutput, reduction: str | None = None) -> dict[str, Tensor]:
+        """Each term by its handler key, and `total_loss`: scalars, or (F,) without reduction.
+
+        Args:
+            output: The posed body.
+            reduction: Reduction of all terms; that of the stage or of the loss by default.
+        """
+        arguments = self.arguments(output)
         values = {}
         for term in self.terms:
-            value = term(**arguments)
-            # A term without reduction gives one number for each element; a stage minimises their sum.
-            values[term.handler.handler_key] = value.sum() if value.ndim else value
-        total = torch.stack(list(values.values())).sum() if values else self.joint_weights.new_zeros(())
-        return total, {key: value.detach() for key, value in values.items()}
+            value = term(reduction=reduction, **arguments)
+            values[term.handler.handler_key] = value.flatten(1).sum(1) if value.ndim > 1 else value
+        zero = self.joint_weights.new_zeros(self.n_frames) if reduction == "none" else self.joint_weights.new_zeros(())
+        return {**values, "total_loss": sum(values.values(), start=zero)}
 
     def scales(self) -> dict[str, Tensor]:
         """For each free parameter, a change that moves the body's keypoints by about as much as those of the others.
@@ -101,17 +115,22 @@ class Problem:
         Raises:
             FittingError: A term is no sum of squares.
         """
-        arguments = self.arguments()
+        arguments = self.arguments(self.posed())
         return torch.cat([term.residuals(**arguments) for term in self.terms], 1)
 
-    def arguments(self) -> dict[str, Any]:
+    def posed(self, return_verts: bool = False) -> BodyOutput:
+        """The body at the present parameters, with vertices where they are asked for or a term needs them."""
+        output: BodyOutput = self.body(**self.parameters, return_verts=return_verts or self.requires_verts)
+        return output
+
+    def arguments(self, output: BodyOutput) -> dict[str, Any]:
         """What every handler is given: the posed body and all parameters, each with F rows."""
-        output = self.body(**self.parameters, return_verts=self.requires_verts)
         expanded = {
             name: value if len(value) == self.n_frames else value.expand(self.n_frames, -1) for name, value in self.parameters.items()
         }
         return {
             "model_vertices": output.vertices,
+            "model_faces": getattr(self.body, "faces", None),  # a module of the user's may have none
             "model_joints": output.joints,
             "model_joints_convention": self.body.keypoint_convention,
             "model_joints_weights": self.joint_weights,

@@ -1,4 +1,4 @@
-"""SMPLify: stages of a fit, in their order. It knows no formula."""
+"""SMPLify, for SMPL-H and SMPL-X too: stages of a fit, in their order. It knows no formula."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..body import build_body_model
-from ..data.preset import INFO_LEVELS, PARAMETERS, STARTS, check_stage
+from ..body import BodyOutput, build_body_model
+from ..data.parameters import MODEL_TYPES, PARAMETERS
+from ..data.preset import INFO_LEVELS, STARTS, check_stage
 from ..device import resolve_device
-from ..errors import FittingError, PresetError, did_you_mean
+from ..errors import PresetError, did_you_mean
 from ..handlers import BaseHandler, BaseInput, build_handler
 from ..progress import Progress, ProgressCallback
 from ..registry import Registry
-from ..solvers import TorchOptimizer
+from ..solvers import IndividualOptimizers, TorchOptimizer
+from .hooks import Hook, HookList, SMPLifyVerboseHook, WatchedProblem
 from .part_weights import joint_weights
 from .problem import Problem, Term
-from .start import pose_from_keypoints
+from .starting_values import first_values, inputs_by_key
 
 REGISTRANTS: Registry[Any] = Registry("registrant")
 """The registrants by class name."""
+
+TERMS_OF = {
+    "betas": ("keypoints3d_limb_len", "shape_prior"),
+    "body_pose": ("keypoints3d_mse", "keypoints2d_mse", "joint_prior", "smooth_joint", "pose_reg"),
+}
+"""The terms that a parameter's own optimizer makes small, by the stock handler keys, as XRMoCap; all of them for other parameters."""
 
 
 @REGISTRANTS.register
@@ -30,12 +38,14 @@ class SMPLify:
     Args:
         body_model: Config of a body model, or a module.
         stages: Stage configs, run in order; keys as in the presets.
-        optimizer: `type`, a class of `torch.optim`, and its arguments; fresh for each stage.
+        optimizer: `type`, a class of `torch.optim` or its name, and its arguments; fresh for each stage. With `individual_optimizer`
+            also `{parameter}_optimizer` and `default_optimizer`, each with a type; a stage then fits what it names only.
         handlers: Handlers or their configs, one for each term.
         n_epochs: How many times the stages are run.
         use_one_betas_per_video: One shape for all frames.
         ignore_keypoints: Keypoints of the body that get no weight.
         device: "auto", "cpu", "cuda", ...
+        hooks: Hooks or their configs, see `SMPLifyBaseHook`; or callables `hook(event, registrant, **what)`.
         verbose: Whether losses are logged.
         info_level: "stage" or "step": how often.
         grad_clip: Largest norm of the gradient, or None.
@@ -47,7 +57,7 @@ class SMPLify:
         PresetError: A config has a wrong key or value.
     """
 
-    parameter_names = PARAMETERS["SMPLify"]
+    OPTIM_PARAM: tuple[str, ...] = PARAMETERS["SMPLify"]
 
     def __init__(
         self,
@@ -59,6 +69,7 @@ class SMPLify:
         use_one_betas_per_video: bool = False,
         ignore_keypoints: Sequence[str] | None = None,
         device: str | torch.device = "auto",
+        hooks: Sequence[Mapping[str, Any] | Hook] = (),
         verbose: bool = False,
         info_level: str = "step",
         grad_clip: float | None = 1.0,
@@ -70,6 +81,8 @@ class SMPLify:
                 raise PresetError(f"{name} is {value!r}.", did_you_mean(value, known))
         self.device = resolve_device(device)
         self.logger = logger if isinstance(logger, logging.Logger) else logging.getLogger(logger or "fitting")
+        if isinstance(body_model, Mapping):
+            body_model = {"type": self._body_type(), **body_model}
         self.body_model = build_body_model(body_model).to(self.device)
         self.handlers: list[BaseHandler] = [build_handler(handler).to(self.device) for handler in handlers]
         self.stages = [dict(stage) for stage in stages]
@@ -79,8 +92,16 @@ class SMPLify:
         self.verbose = verbose
         self.info_level = info_level
         self.start = start
-        self.solver = TorchOptimizer(optimizer, grad_clip)
-        self._check_stages()
+        self.hooks = HookList(self, hooks)
+        if verbose and SMPLifyVerboseHook not in self.hooks:
+            self.hooks.add(SMPLifyVerboseHook())
+        self.individual_optimizer = "individual_optimizer" in optimizer
+        self.solver: TorchOptimizer | IndividualOptimizers = (
+            IndividualOptimizers(optimizer, grad_clip, self.OPTIM_PARAM, TERMS_OF)
+            if self.individual_optimizer
+            else TorchOptimizer(optimizer, grad_clip)
+        )
+        self._check()
 
     def __call__(
         self,
@@ -109,58 +130,114 @@ class SMPLify:
         Raises:
             FittingError: Inputs that do not fit together, or a fit that fails.
         """
-        inputs = self._inputs_by_key(input_list)
+        inputs = self._inputs(input_list)
         n_frames = next(iter(inputs.values())).get_batch_size()
-        parameters = self._initial_parameters(inputs, n_frames, init_param_dict or {})
-        runs = [stage for _ in range(self.n_epochs) for stage in self.stages]
-        planned = [max(stage.get("n_iter", 1), 1) for stage in runs]
-        for number, stage in enumerate(runs):
-            problem = self._problem(stage, inputs, parameters, n_frames)
+        parameters = first_values(
+            self.body_model,
+            inputs,
+            n_frames,
+            init_param_dict or {},
+            from_keypoints=self.start == "torso",
+            one_shape=self.use_one_betas_per_video,
+            device=self.device,
+        )
+        given = {"input_list": input_list, "optim_param": parameters}
+        self.hooks.call("before_optimize", **given)
+        runs = [(epoch, index) for epoch in range(self.n_epochs) for index in range(len(self.stages))]
+        planned = [max(self.stages[index].get("n_iter", 1), 1) for _, index in runs]
+        for number, (epoch, index) in enumerate(runs):
+            stage = {**self.stages[index], "epoch_idx": epoch, "stage_idx": index}
+            self.hooks.call("before_stage", **given, stage_config=stage)
+            watched = WatchedProblem(self._problem(stage, inputs, parameters, n_frames), self.hooks, given)
             before, share = sum(planned[:number]) / sum(planned), planned[number] / sum(planned)
-            self._run(problem, stage, number, len(runs), before, share, on_progress)
+            self._minimise(watched, stage, on_progress, (number, len(runs), before, share))
+            if self.hooks.listeners("after_stage"):
+                self.hooks.call("after_stage", **given, stage_config=stage, loss_dict=watched.losses())
+        self.hooks.call("after_optimize", **given)
         result = {name: value.detach().clone() for name, value in parameters.items()}
         with torch.no_grad():
-            output = self.body_model(**result, return_verts=return_verts)
-            if return_verts:
-                result["vertices"] = output.vertices
-            if return_joints:
-                result["joints"] = output.joints
-            if return_full_pose:
-                result["full_pose"] = output.full_pose
             if return_losses:
-                result["total_loss"] = self._losses_by_frame(inputs, parameters, n_frames)
-        return result
+                problem = self._problem({}, inputs, result, n_frames, may_fit=False)
+                output = problem.posed(return_verts)
+                result["total_loss"] = problem.terms_by_key(output, "none")["total_loss"]
+            else:
+                output = self.body_model(**result, return_verts=return_verts)
+        return result | _asked_for(output, return_verts, return_joints, return_full_pose)
 
-    def _run(
+    def evaluate(
         self,
-        problem: Problem,
-        stage: Mapping[str, Any],
-        number: int,
-        n_stages: int,
-        before: float,
-        share: float,
-        on_progress: ProgressCallback | None,
+        input_list: Sequence[BaseInput],
+        optim_param: Mapping[str, Tensor],
+        return_verts: bool = False,
+        return_full_pose: bool = False,
+        return_joints: bool = False,
+        reduction_override: str | None = None,
+        **stage: Any,
+    ) -> dict[str, Tensor]:
+        """The terms of the objective at some parameters: how well they explain what was observed.
+
+        Args:
+            input_list: Inputs with the same number of frames F.
+            optim_param: Parameters by name, (F, ...) or (1, ...); those left out are zero.
+            return_verts: Also give `vertices` (F, V, 3).
+            return_full_pose: Also give `full_pose` (F, 3 J).
+            return_joints: Also give `joints` (F, K, 3).
+            reduction_override: Reduction of all terms; "none" gives (F,) for each.
+            stage: Stage keys, such as `keypoints3d_mse_weight` or `body_weight`.
+
+        Returns:
+            Each term by its handler key, `total_loss`, and what was asked for; gradients flow to the parameters.
+
+        Raises:
+            FittingError: Inputs or parameters that do not fit together, or unknown stage keys.
+        """
+        check_stage(stage, self._keys(), self.OPTIM_PARAM, "the stage")
+        inputs = self._inputs(input_list)
+        n_frames = next(iter(inputs.values())).get_batch_size()
+        parameters = {name: torch.as_tensor(value).to(self.device) for name, value in optim_param.items()}
+        given = {"input_list": input_list, "optim_param": parameters}
+        self.hooks.call("before_evaluate", **given)
+        problem = self._problem(stage, inputs, parameters, n_frames, may_fit=False)
+        output = problem.posed(return_verts)
+        losses = problem.terms_by_key(output, reduction_override)
+        self.hooks.call("after_evaluate", **given, loss_dict=losses)
+        return losses | _asked_for(output, return_verts, return_joints, return_full_pose)
+
+    def register_hook(self, hook: Mapping[str, Any] | Hook) -> None:
+        """Adds a hook behind the others.
+
+        Raises:
+            PresetError: Something that is no hook.
+        """
+        self.hooks.add(hook)
+
+    def _minimise(
+        self, problem: WatchedProblem, stage: Mapping[str, Any], on_progress: ProgressCallback | None, place: tuple[int, int, float, float]
     ) -> None:
-        n_iter = stage.get("n_iter", 1)
+        """Runs one stage; `place` is its number, how many there are, and which part of the fit is done before and is its own."""
+        number, n_stages, before, share = place
+        n_iter, ftol = stage.get("n_iter", 1), stage.get("ftol", 1e-4)
         last_terms: dict[str, float] = {}
 
         def report(iteration: int, loss: float, terms: Mapping[str, float]) -> None:
-            if self.verbose and self.info_level == "step":
-                self.logger.info("stage %d, step %d: loss %.6g %s", number, iteration, loss, _listed(terms))
             if on_progress is not None:
                 fraction = before + share * iteration / max(n_iter, 1)
                 on_progress(Progress(number, n_stages, iteration, n_iter, loss, dict(terms), fraction))
             last_terms.update(terms)
 
-        if problem.free and problem.terms:
-            done, loss = self.solver.minimise(problem, n_iter, stage.get("ftol", 1e-4), report)
-            if on_progress is not None and done < n_iter:  # it has converged: the rest of the stage is done too
-                on_progress(Progress(number, n_stages, done, done, loss, last_terms, before + share))
-            if self.verbose:
-                self.logger.info("stage %d ended after %d steps: loss %.6g", number, done, loss)
+        if problem.free and problem.has_terms:
+            done, loss = self.solver.minimise(problem, n_iter, ftol, report)
+            if done < n_iter:  # it has converged: the rest of the stage is done too
+                if self.verbose:
+                    self.logger.info("[ftol=%g] Early stop after %d iterations.", ftol, done)
+                if on_progress is not None:
+                    on_progress(Progress(number, n_stages, done, done, loss, last_terms, before + share))
 
-    def _problem(self, stage: Mapping[str, Any], inputs: Mapping[str, BaseInput], parameters: dict[str, Tensor], n_frames: int) -> Problem:
-        free = [name for name in self.parameter_names if stage.get(f"fit_{name}", True)]
+    def _problem(
+        self, stage: Mapping[str, Any], inputs: Mapping[str, BaseInput], parameters: dict[str, Tensor], n_frames: int, may_fit: bool = True
+    ) -> Problem:
+        fitted = not self.individual_optimizer  # where each parameter has an optimizer of its own, a stage names what it fits
+        free = [name for name in self.OPTIM_PARAM if stage.get(f"fit_{name}", fitted)] if may_fit else None
         terms = []
         for handler in self.handlers:
             key = handler.handler_key
@@ -172,71 +249,48 @@ class SMPLify:
         joint_weight = torch.tensor(weights, dtype=torch.float32, device=self.device)
         return Problem(self.body_model, parameters, free, terms, joint_weight, n_frames)
 
-    def _losses_by_frame(self, inputs: Mapping[str, BaseInput], parameters: dict[str, Tensor], n_frames: int) -> Tensor:
-        problem = self._problem({}, inputs, parameters, n_frames)
-        arguments = problem.arguments()
-        total = torch.zeros(n_frames, device=self.device)
-        for term in problem.terms:
-            value = term(reduction="none", **arguments)
-            total = total + (value.flatten(1).sum(1) if value.ndim > 1 else value)
-        return total
+    def _inputs(self, input_list: Sequence[BaseInput]) -> dict[str, BaseInput]:
+        return inputs_by_key(input_list, self.handlers, self.body_model.keypoint_convention, self.device, self.logger)
 
-    def _inputs_by_key(self, input_list: Sequence[BaseInput]) -> dict[str, BaseInput]:
-        if not input_list:
-            raise FittingError("There is no input to fit to.", "Give a list with at least one input.")
-        inputs: dict[str, BaseInput] = {}
-        for item in input_list:
-            if item.handler_key in inputs:
-                raise FittingError(f"Two inputs have the key {item.handler_key!r}.", "Give each input the key of its own handler.")
-            inputs[item.handler_key] = item.to(self.device)
-        sizes = {key: item.get_batch_size() for key, item in inputs.items()}
-        if len(set(sizes.values())) > 1:
-            listed = ", ".join(f"{key} {size}" for key, size in sizes.items())
-            raise FittingError(f"The inputs have different numbers of frames: {listed}.", "Give all inputs the same frames.")
-        for handler in self.handlers:
-            if handler.handler_key in inputs:
-                handler.check_input(inputs[handler.handler_key], self.body_model.keypoint_convention)
-        keys = {handler.handler_key for handler in self.handlers if handler.requires_input()}
-        for key in set(inputs) - keys:
-            self.logger.warning("No handler has the key %r: this input is not used. %s", key, did_you_mean(key, keys))
-        return inputs
+    def _keys(self) -> list[str]:
+        return [handler.handler_key for handler in self.handlers]
 
-    def _initial_parameters(self, inputs: Mapping[str, BaseInput], n_frames: int, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        shapes = self.body_model.parameter_shapes()
-        for name in given:
-            if name not in shapes:
-                raise FittingError(f"init_param_dict has an unknown parameter {name!r}.", did_you_mean(name, shapes))
-        values = {name: torch.zeros(1 if name == "betas" else n_frames, width) for name, width in shapes.items()}
-        if self.start == "torso":
-            observed: Any = next((item for item in inputs.values() if hasattr(item, "keypoints3d")), None)
-            if observed is not None:
-                points, confidence = observed.keypoints3d, observed.keypoints3d_conf
-                values |= pose_from_keypoints(self.body_model, points, confidence, observed.keypoints3d_convention)
-        for name, value in given.items():
-            tensor = torch.as_tensor(value)
-            if tensor.ndim != 2 or tensor.shape[1] != shapes[name] or tensor.shape[0] not in (1, n_frames):
-                expected = f"(1, {shapes[name]}) or ({n_frames}, {shapes[name]})"
-                raise FittingError(f"init_param_dict has {name} of shape {tuple(tensor.shape)}, expected {expected}.")
-            values[name] = tensor
-        if self.use_one_betas_per_video:
-            values["betas"] = values["betas"].mean(0, keepdim=True)
-        shared = {"betas"} if self.use_one_betas_per_video else set()
-        return {
-            name: value.detach().to(self.device, torch.float32).expand(1 if name in shared else n_frames, -1).clone()
-            for name, value in values.items()
-        }
-
-    def _check_stages(self) -> None:
+    def _check(self) -> None:
+        missing = [name for name in self.OPTIM_PARAM if name not in self.body_model.parameter_shapes()]
+        if missing:
+            raise PresetError(
+                f"{type(self).__name__} fits {', '.join(missing)}, which the body model does not have.",
+                f"Write body_model.type = {self._body_type()!r}.",
+            )
         if not self.stages:
             raise PresetError("There is no stage.", "Give at least one.")
-        keys = [handler.handler_key for handler in self.handlers]
+        keys = self._keys()
         for key in keys:
             if keys.count(key) > 1:
                 raise PresetError(f"Two handlers have the key {key!r}.", "Give each handler a key of its own.")
         for index, stage in enumerate(self.stages):
-            for warning in check_stage(stage, keys, "SMPLify", f"stage {index}"):
+            for warning in check_stage(stage, keys, self.OPTIM_PARAM, f"stage {index}"):
                 self.logger.warning(warning)
             joint_weights(self.body_model.convention, stage, self.ignore_keypoints)
+
+    @classmethod
+    def _body_type(cls) -> str:
+        """The type of body that has all that is fitted."""
+        return next(MODEL_TYPES[name].upper() for name, parameters in PARAMETERS.items() if set(parameters) >= set(cls.OPTIM_PARAM))
+
+
+@REGISTRANTS.register
+class SMPLifyH(SMPLify):
+    """Fits a SMPL-H body: SMPL with the fingers of both hands, 52 joints. Arguments as `SMPLify`."""
+
+    OPTIM_PARAM = PARAMETERS["SMPLifyH"]
+
+
+@REGISTRANTS.register
+class SMPLifyX(SMPLify):
+    """Fits a SMPL-X body: with fingers, jaw, eyes and expression, 55 joints. Arguments as `SMPLify`."""
+
+    OPTIM_PARAM = PARAMETERS["SMPLifyX"]
 
 
 def build_registrant(config: Mapping[str, Any]) -> Any:
@@ -248,5 +302,6 @@ def build_registrant(config: Mapping[str, Any]) -> Any:
     return REGISTRANTS.build(config)
 
 
-def _listed(terms: Mapping[str, float]) -> str:
-    return ", ".join(f"{key} {value:.4g}" for key, value in terms.items())
+def _asked_for(output: BodyOutput, vertices: bool, joints: bool, full_pose: bool) -> dict[str, Any]:
+    wanted = {"vertices": vertices, "joints": joints, "full_pose": full_pose}
+    return {name: getattr(output, name) for name, is_wanted in wanted.items() if is_wanted}

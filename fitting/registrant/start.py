@@ -39,7 +39,7 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
         convention: Convention of the keypoints.
 
     Returns:
-        `global_orient` (F, 3), `transl` (F, 3), `body_pose` (F, 3 (J - 1)).
+        `global_orient` (F, 3), `transl` (F, 3), `body_pose` (F, 3 N).
     """
     names = body.convention.names
     convert = KeypointConversion(convention, body.convention, approximate=True, like=keypoints)
@@ -48,7 +48,8 @@ def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, 
 
     index = {name: names.index(name) for name in {*TORSO, *(name for limb in LIMBS for name in limb)}}
     root, place = _root(rest, points, seen, [index[name] for name in TORSO])
-    rotations = torch.eye(3, dtype=points.dtype, device=points.device).repeat(len(points), body.n_joints, 1, 1)
+    n_body = body.parameter_shapes()["body_pose"] // 3
+    rotations = torch.eye(3, dtype=points.dtype, device=points.device).repeat(len(points), 1 + n_body, 1, 1)
     rotations[:, 0] = root
     for (upper, middle, end), (bend, twist) in LIMBS.items():
         joint, hinge, tip = index[upper], index[middle], index[end]

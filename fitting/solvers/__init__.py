@@ -1,6 +1,7 @@
 """Solvers: how an objective is made small. They know nothing of bodies."""
 
+from .individual_optimizers import IndividualOptimizers
 from .objective import Objective
 from .torch_optimizer import TorchOptimizer
 
-__all__ = ["Objective", "TorchOptimizer"]
+__all__ = ["IndividualOptimizers", "Objective", "TorchOptimizer"]

@@ -1,6 +1,6 @@
 """What a solver needs to know of a problem."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -13,8 +13,8 @@ class Objective(Protocol):
     def free(self) -> Mapping[str, Tensor]:
         """The tensors that may change, by name; leaves that require gradients."""
 
-    def loss(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """The value at the present tensors, and each of its terms by name."""
+    def loss(self, only: Collection[str] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The value at the present tensors, of all terms or of some `only`; and each of all terms by name, without gradients."""
 
     def scales(self) -> Mapping[str, Tensor]:
         """For free tensors whose entries differ much in their effect: a change that matters, broadcast to the tensor."""

@@ -1,7 +1,7 @@
 """Any optimizer of `torch.optim`: LBFGS, Adam, ..."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ class TorchOptimizer:
     """Makes an objective small with an optimizer of PyTorch.
 
     Args:
-        config: `type`, the name of a class in `torch.optim`, and its arguments; `scaled` (false) lets it work on tensors divided by
+        config: `type`, a class of `torch.optim` or its name, and its arguments; `scaled` (false) lets it work on tensors divided by
             their scales, so that one step changes the objective alike in all of them. LBFGS then needs far fewer steps.
         grad_clip: Largest norm of the gradient over all tensors, or None. With LBFGS it makes value and gradient
             disagree, which its line search feels; XRMoCap's default is 1.
@@ -40,15 +40,18 @@ class TorchOptimizer:
 
     def __init__(self, config: Mapping[str, Any], grad_clip: float | None = None) -> None:
         arguments = dict(config)
-        name = arguments.pop("type", None)
+        type_ = arguments.pop("type", None)
         self.scaled = bool(arguments.pop("scaled", False))
-        if name not in OPTIMIZERS:
-            raise PresetError(f"There is no optimizer of type {name!r}.", did_you_mean(str(name), OPTIMIZERS))
-        self.name = str(name)
+        if isinstance(type_, type) and issubclass(type_, torch.optim.Optimizer):
+            self._class = type_
+        elif type_ in OPTIMIZERS:
+            self._class = OPTIMIZERS[type_]
+        else:
+            raise PresetError(f"There is no optimizer of type {type_!r}.", did_you_mean(str(type_), OPTIMIZERS))
+        self.name = self._class.__name__
         self.grad_clip = grad_clip
-        self._class = OPTIMIZERS[self.name]
         self._arguments = arguments
-        self._new([torch.zeros(1, requires_grad=True)])  # a wrong argument shows now, not after the first stage
+        self.new([torch.zeros(1, requires_grad=True)])  # a wrong argument shows now, not after the first stage
 
     def minimise(
         self, objective: Objective, n_iter: int, ftol: float = 1e-4, on_iteration: IterationCallback | None = None
@@ -67,55 +70,88 @@ class TorchOptimizer:
         Raises:
             FittingError: The loss became not a number.
         """
-        tensors = list(objective.free.values())
-        scales = objective.scales() if self.scaled else {}
-        scaled = {name: _Scaled(objective.free[name], scale) for name, scale in scales.items()}
-        variables = [scaled[name].variable if name in scaled else tensor for name, tensor in objective.free.items()]
-        optimizer = self._new(variables)
-        terms: dict[str, Tensor] = {}
+        return iterate([Steps(self, objective)], n_iter, ftol, on_iteration)
 
-        def closure() -> float:
-            for tensor in tensors:
-                tensor.grad = None
-            for item in scaled.values():
-                item.to_tensor()
-            loss, new_terms = objective.loss()
-            if loss.requires_grad:  # terms of frozen parameters alone have no gradient
-                loss.backward()  # type: ignore[no-untyped-call]
-            if self.grad_clip is not None:
-                torch.nn.utils.clip_grad_norm_(tensors, self.grad_clip)
-            for item in scaled.values():
-                item.take_gradient()
-            if not terms:  # an optimizer gives back the loss of its first evaluation: these are the terms of the same
-                terms.update(new_terms)
-            return float(loss.detach())
+    def new(self, tensors: list[Tensor]) -> torch.optim.Optimizer:
+        """A fresh optimizer of some tensors.
 
-        previous, current, done = float("nan"), float("nan"), 0
-        for iteration in range(n_iter):
-            terms.clear()
-            current = optimizer.step(closure)
-            if math.isnan(current):
-                raise FittingError(
-                    f"The loss became not a number; its terms: {', '.join(f'{key} {float(value):g}' for key, value in terms.items())}.",
-                    "Lower the learning rate, or look for wrong values in the keypoints.",
-                )
-            done = iteration + 1
-            if on_iteration is not None:
-                on_iteration(done, current, {key: float(value) for key, value in terms.items()})
-            if iteration > 0 and relative_change(previous, current) < ftol:
-                break
-            previous = current
-        for item in scaled.values():
-            item.to_tensor()
-        return done, current
-
-    def _new(self, tensors: list[Tensor]) -> torch.optim.Optimizer:
+        Raises:
+            PresetError: It does not take its arguments.
+        """
         try:
             return self._class(tensors, **self._arguments)
         except (TypeError, ValueError) as error:
             raise PresetError(
                 f"The optimizer {self.name} does not accept {self._arguments} ({error}).", "Correct its arguments."
             ) from error
+
+
+class Steps:
+    """The steps of one optimizer on an objective.
+
+    Args:
+        solver: The optimizer and its arguments.
+        objective: What is made small.
+        names: The free tensors that are changed; all by default.
+        terms: The terms of the objective that are made small; all by default.
+    """
+
+    def __init__(
+        self, solver: TorchOptimizer, objective: Objective, names: Sequence[str] | None = None, terms: Collection[str] | None = None
+    ) -> None:
+        free = objective.free
+        self.names = list(free) if names is None else list(names)
+        self._objective, self._terms, self._clip = objective, terms, solver.grad_clip
+        self._all = list(free.values())
+        scales = objective.scales() if solver.scaled else {}
+        self._scaled = {name: _Scaled(free[name], scales[name]) for name in self.names if name in scales}
+        self._optimizer = solver.new([self._scaled[name].variable if name in self._scaled else free[name] for name in self.names])
+
+    def step(self) -> tuple[float, dict[str, float]]:
+        """One step; gives the loss of the whole objective as it was before, and each of its terms."""
+        first: dict[str, Tensor] = {}
+
+        def closure() -> float:
+            for tensor in self._all:
+                tensor.grad = None
+            for item in self._scaled.values():
+                item.to_tensor()
+            loss, terms = self._objective.loss(self._terms)
+            if loss.requires_grad:  # terms of frozen parameters alone have no gradient
+                loss.backward()  # type: ignore[no-untyped-call]
+            if self._clip is not None:
+                torch.nn.utils.clip_grad_norm_(self._all, self._clip)
+            for item in self._scaled.values():
+                item.take_gradient()
+            if not first:  # an optimizer gives back the loss of its first evaluation: these are the terms of the same
+                first.update(terms)
+            return float(loss.detach())
+
+        loss = float(self._optimizer.step(closure))
+        for item in self._scaled.values():
+            item.to_tensor()
+        terms = {key: float(value) for key, value in first.items()}
+        return loss if self._terms is None else sum(terms.values()), terms
+
+
+def iterate(steps: Sequence[Steps], n_iter: int, ftol: float, on_iteration: IterationCallback | None) -> tuple[int, float]:
+    """Lets optimizers step in turn, until the loss changes little; see `TorchOptimizer.minimise`."""
+    previous, current, done = float("nan"), float("nan"), 0
+    for iteration in range(n_iter):
+        for step in steps:
+            current, terms = step.step()
+        if math.isnan(current):
+            raise FittingError(
+                f"The loss became not a number; its terms: {', '.join(f'{key} {value:g}' for key, value in terms.items())}.",
+                "Lower the learning rate, or look for wrong values in the keypoints.",
+            )
+        done = iteration + 1
+        if on_iteration is not None:
+            on_iteration(done, current, terms)
+        if iteration > 0 and relative_change(previous, current) < ftol:
+            break
+        previous = current
+    return done, current
 
 
 class _Scaled:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from fitting.data.bodies.default_body import SMPL_JOINTS
+from fitting.data.bodies import JOINT_NAMES
 from fitting.data.files import read_npz
 from fitting.errors import TrackError
 from tools.build_default_body.joints import mirrored_columns
@@ -18,7 +18,7 @@ from .retarget import CMU_BONES, to_smpl
 
 Integers = NDArray[np.integer[Any]]
 
-BODY_JOINTS = SMPL_JOINTS[1:]
+BODY_JOINTS = JOINT_NAMES["smpl"][1:]
 """The joints of a body pose: all but the root."""
 
 FRAME_STEP = 12
@@ -60,7 +60,7 @@ def read_poses(path: Path) -> PoseSet:
         TrackError: The file lacks an array, or one has a wrong shape.
     """
     file = read_npz(path, TrackError)
-    if not {"P", "seq"} <= file.keys() or file["P"].shape != (len(file["seq"]), len(SMPL_JOINTS), 3):
+    if not {"P", "seq"} <= file.keys() or file["P"].shape != (len(file["seq"]), len(JOINT_NAMES["smpl"]), 3):
         found = {key: value.shape for key, value in file.items()}
         raise TrackError(f"{path.name!r} holds {found}, but P (N, 24, 3) and seq (N,) are expected.", "Write such a file from your poses.")
     return PoseSet(file["P"][:, 1:].astype(float), file["seq"])

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from fitting.data.bodies import load_default_body
-from fitting.data.bodies.default_body import SMPL_JOINTS, SMPL_PARENTS
+from fitting.data.bodies import JOINT_NAMES, PARENTS, load_default_body
 from tools.build_default_body.tpose import rotation_between
 
 from .asf_amc import Floats
@@ -36,9 +35,9 @@ def to_smpl(rotations: Mapping[str, Floats], directions: Mapping[str, Floats]) -
         rotations: (F, 3, 3) rotation of each bone from its rest pose, in the world, by the names of `CMU_BONES`.
         directions: (3,) direction of each bone at rest.
     """
-    rest = dict(zip(SMPL_JOINTS, load_default_body().joints_template.astype(float), strict=True))
+    rest = dict(zip(JOINT_NAMES["smpl"], load_default_body().joints_template.astype(float), strict=True))
     world: list[Floats] = []
-    for joint, parent in zip(SMPL_JOINTS, SMPL_PARENTS, strict=True):
+    for joint, parent in zip(JOINT_NAMES["smpl"], PARENTS["smpl"], strict=True):
         if joint not in CMU_BONES:
             world.append(world[parent])  # the hands stay straight
             continue
@@ -48,6 +47,6 @@ def to_smpl(rotations: Mapping[str, Floats], directions: Mapping[str, Floats]) -
             rotation = rotation @ rotation_between(rest[f"{side}_{_NEXT_JOINT[part]}"] - rest[joint], directions[bone])
         world.append(rotation)
     local = [
-        rotation if parent < 0 else world[parent].swapaxes(-1, -2) @ rotation for rotation, parent in zip(world, SMPL_PARENTS, strict=True)
+        rotation if parent < 0 else world[parent].swapaxes(-1, -2) @ rotation for rotation, parent in zip(world, PARENTS["smpl"], strict=True)
     ]
     return np.stack([Rotation.from_matrix(rotation).as_rotvec() for rotation in local], axis=1)

@@ -31,6 +31,9 @@ class BodyData:
         quads: (Q, 4) the same surface as quads, or None.
         uv, uv_quads: (U, 2) texture coordinates and (Q, 4) their index for each corner of each quad, or None.
         posedirs: (V, 3, 9 (J - 1)) pose correctives, or None where the model has none.
+        expression_dirs: (V, 3, E) movement of each vertex for one unit of each expression, or None.
+        hand_mean: (2, 45) axis-angle of the finger joints of the relaxed left and right hand, radians, or None.
+        hand_components: (2, 45, 45) components of hand poses in rows, the most important first, or None.
         keypoint_vertices: Vertex of each named surface keypoint (names of the convention "human_data").
         convention: Convention of the keypoints of the body: its joints, then its surface keypoints.
     """
@@ -49,6 +52,9 @@ class BodyData:
     uv: Floats | None = None
     uv_quads: Integers | None = None
     posedirs: Floats | None = None
+    expression_dirs: Floats | None = None
+    hand_mean: Floats | None = None
+    hand_components: Floats | None = None
     keypoint_vertices: Mapping[str, int] = field(default_factory=dict)
     convention: str = "smpl_45"
 
@@ -67,6 +73,11 @@ class BodyData:
         """Number of shape values S."""
         return int(self.shapedirs.shape[2])
 
+    @property
+    def n_expressions(self) -> int:
+        """Number of expressions E; 0 for a body without a face."""
+        return 0 if self.expression_dirs is None else int(self.expression_dirs.shape[2])
+
     @cached_property
     def joints_template(self) -> Floats:
         """(J, 3) joints of the mean shape in the T-pose."""
@@ -75,8 +86,12 @@ class BodyData:
     @cached_property
     def joint_shapedirs(self) -> Floats:
         """(J, 3, S) movement of each rest joint for one unit of each shape value."""
-        n_joints, n_vertices = self.joint_regressor.shape
-        return (self.joint_regressor @ self.shapedirs.reshape(n_vertices, -1)).reshape(n_joints, 3, -1)
+        return self._regressed(self.shapedirs)
+
+    @cached_property
+    def joint_expression_dirs(self) -> Floats | None:
+        """(J, 3, E) movement of each rest joint for one unit of each expression, or None."""
+        return None if self.expression_dirs is None else self._regressed(self.expression_dirs)
 
     def rest_vertices(self, betas: ArrayLike) -> Floats:
         """(V, 3) vertices in the T-pose for up to S shape values; values that are left out are 0."""
@@ -87,6 +102,11 @@ class BodyData:
         """(J, 3) joints in the T-pose for up to S shape values; values that are left out are 0."""
         values = self._betas(betas)
         return self.joints_template + self.joint_shapedirs[..., : len(values)] @ values
+
+    def _regressed(self, dirs: Floats) -> Floats:
+        """(J, 3, S) movement of the rest joints that goes with a movement (V, 3, S) of the vertices."""
+        n_joints, n_vertices = self.joint_regressor.shape
+        return (self.joint_regressor @ dirs.reshape(n_vertices, -1)).reshape(n_joints, 3, -1)
 
     def _betas(self, betas: ArrayLike) -> Floats:
         values = np.asarray(betas, np.float32).reshape(-1)

@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from fitting.body import BodyModel
-from fitting.data.bodies import BodyData
-from fitting.data.bodies.default_body import SMPL_JOINTS, SMPL_PARENTS
+from fitting.data.bodies import JOINT_NAMES, PARENTS, BodyData
 from fitting.data.conventions import get_convention
 
 N_VERTICES, N_SHAPES = 80, 5
@@ -25,8 +24,8 @@ def random_data():
         model_type="smpl",
         gender="neutral",
         name="random",
-        joint_names=SMPL_JOINTS,
-        parents=np.array(SMPL_PARENTS, np.int64),
+        joint_names=JOINT_NAMES["smpl"],
+        parents=np.array(PARENTS["smpl"], np.int64),
         v_template=normal(N_VERTICES, 3),
         shapedirs=normal(N_VERTICES, 3, N_SHAPES, scale=0.1),
         joint_regressor=(regressor / regressor.sum(1, keepdims=True)).astype(np.float32),

@@ -42,8 +42,10 @@ def test_a_module_is_handed_back(random_body):
 @pytest.mark.parametrize(
     ("change", "error", "sentence"),
     [
-        ({"gendr": "male"}, PresetError, r"body_model has an unknown key 'gendr'. Did you mean 'gender'\?"),
-        ({"type": "STAR"}, PresetError, r"body_model has type = 'STAR', which is not known. Known: 'SMPL'."),
+        ({"gendr": "male"}, PresetError, r"body_model has an unknown key 'gendr' for the type 'SMPL'. Did you mean 'gender'\?"),
+        ({"type": "STAR"}, PresetError, r"body_model has type = 'STAR', which is not known. Known: 'SMPL', 'SMPLH', 'SMPLX'."),
+        ({"use_pca": True}, PresetError, "unknown key 'use_pca' for the type 'SMPL'"),
+        ({"type": "SMPLX", "keypoint_convention": "smplx", "use_face_contour": False}, PresetError, "use_face_contour = false"),
         (
             {"keypoint_convention": "coco"},
             PresetError,
@@ -51,12 +53,36 @@ def test_a_module_is_handed_back(random_body):
         ),
         ({"gender": "femal"}, BodyError, r"no default body of gender 'femal'. Did you mean 'female'\?"),
         ({"num_betas": 17}, BodyError, r"num_betas is 17, but the body 'default' has 16. Ask for 1 to 16."),
-        ({"model_path": "no/such/file.pkl"}, BodyError, r"'no/such/file.pkl'"),
     ],
 )
 def test_sentences(change, error, sentence):
     with pytest.raises(error, match=sentence):
         build_body_model({**CONFIG, **change})
+
+
+def test_a_config_from_another_machine_gives_the_default_body(caplog):
+    body = build_body_model({**CONFIG, "model_path": "no/such/folder"})
+    assert body.data.name == "default"
+    assert caplog.messages == ["There is no model_path 'no/such/folder' here: the default body is used."]
+    with pytest.raises(BodyError, match="'no/such/file.pkl'"):
+        build_body_model(CONFIG, "no/such/file.pkl")
+
+
+@pytest.mark.parametrize(
+    ("change", "hand_width", "expressions", "flat"),
+    [
+        ({}, 45, 10, False),
+        ({"use_pca": True}, 6, 10, False),
+        ({"use_pca": True, "num_pca_comps": 12, "flat_hand_mean": True}, 12, 10, True),
+        ({"num_expression_coeffs": 3, "num_pca_comps": 12}, 45, 3, False),
+    ],
+)
+def test_hands_and_face_of_smplx(change, hand_width, expressions, flat):
+    body = build_body_model({"type": "SMPLX", "num_betas": 10, "keypoint_convention": "smplx", **change})
+    shapes = body.parameter_shapes()
+    assert (shapes["left_hand_pose"], shapes["right_hand_pose"], shapes["expression"]) == (hand_width, hand_width, expressions)
+    assert shapes["body_pose"] == 63
+    assert body().full_pose.any() != flat
 
 
 @pytest.mark.parametrize("config", ["SMPL", 5, [CONFIG]])

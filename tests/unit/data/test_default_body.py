@@ -5,8 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from fitting.data.bodies import DEFAULT_BODY_PATH, GENDERS, load_default_body
-from fitting.data.bodies.default_body import SMPL_JOINTS, SMPL_PARENTS
+from fitting.data.bodies import DEFAULT_BODY_PATH, GENDERS, JOINT_NAMES, PARENTS, load_default_body
 from fitting.errors import BodyError
 
 N_VERTICES, N_BODY_VERTICES, N_QUADS, N_BETAS = 13886, 13380, 13838, 16
@@ -88,8 +87,8 @@ def test_unknown_gender_names_the_nearest():
 
 
 def test_parents_come_first(body):
-    assert body.joint_names == SMPL_JOINTS
-    assert tuple(body.parents) == SMPL_PARENTS
+    assert body.joint_names == JOINT_NAMES["smpl"]
+    assert tuple(body.parents) == PARENTS["smpl"]
     assert body.parents[0] == -1
     assert all(0 <= parent < i for i, parent in enumerate(body.parents) if i)
 

@@ -76,7 +76,8 @@ def test_scales_make_a_step_move_the_keypoints_alike(problem, body):
 
 
 def test_shared_parameters_are_given_to_handlers_for_each_frame(problem):
-    arguments = problem().arguments()
+    of_one_shape = problem()
+    arguments = of_one_shape.arguments(of_one_shape.posed())
     assert arguments["betas"].shape == (N_FRAMES, 10)
     assert arguments["model_joints"].shape == (N_FRAMES, 45, 3)
     assert arguments["model_joints_convention"] == "smpl_45"

@@ -230,13 +230,16 @@ def test_a_weight_of_zero_for_no_handler_is_a_warning(make, caplog):
         make(stages=[{"keypoints2d_mse_weight": 1}])
 
 
-@pytest.mark.parametrize(("info_level", "n_messages"), [("stage", 2), ("step", 5)])
+@pytest.mark.parametrize(("info_level", "n_messages"), [("stage", 2), ("step", 2 + 3 + 2)])
 def test_verbose(make, observed, target, caplog, info_level, n_messages):
+    """One message for each stage, or for each evaluation as well: three by Adam, and one more at the end of each stage."""
+    stages = [{"n_iter": 2, "ftol": 0}, {"n_iter": 1}]
     with caplog.at_level(logging.INFO):
-        make(stages=[{"n_iter": 2, "ftol": 0}, {"n_iter": 1}], verbose=True, info_level=info_level)(observed(target))
+        make(stages=stages, optimizer={"type": "Adam"}, verbose=True, info_level=info_level)(observed(target))
         make(stages=[{"n_iter": 2}], verbose=False)(observed(target))
     assert len(caplog.messages) == n_messages
-    assert caplog.messages[-1].startswith("stage 1 ended after 1 steps: loss ")
+    assert caplog.messages[-1].startswith("epoch 0, stage 1: keypoints3d_mse ")
+    assert "total_loss" in caplog.messages[-1]
 
 
 def test_a_clip_cut_in_two_has_the_same_balance(body, random_poses, keypoints_of, somewhere):

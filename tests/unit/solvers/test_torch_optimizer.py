@@ -23,7 +23,7 @@ class Valley:
     def free(self):
         return {"wide": self.wide, "steep": self.steep}
 
-    def loss(self):
+    def loss(self, only=None):
         self.n_evaluations += 1
         terms = {"wide": (self.wide - 1).square().sum(), "steep": (self.steepness * (self.steep + 2)).square().sum()}
         return sum(terms.values()), {name: value.detach() for name, value in terms.items()}
@@ -110,7 +110,7 @@ class Scripted:
         self.value = torch.zeros(1, requires_grad=True)
         self.free = {"value": self.value}
 
-    def loss(self):
+    def loss(self, only=None):
         return self.losses.pop(0) + 0 * self.value.sum(), {"term": torch.tensor(7.0)}
 
     def scales(self):
@@ -170,7 +170,7 @@ def test_what_the_callback_raises_ends_the_run():
 @pytest.mark.parametrize(("grad_clip", "length"), [(None, 5.0), (1.0, 1.0), (10.0, 5.0)])
 def test_gradient_clip_is_over_all_tensors(grad_clip, length):
     objective = Valley()
-    objective.loss = lambda: (3 * objective.wide[0] + 4 * objective.steep.sum(), {})
+    objective.loss = lambda only=None: (3 * objective.wide[0] + 4 * objective.steep.sum(), {})
     TorchOptimizer({"type": "SGD", "lr": 1.0}, grad_clip).minimise(objective, 1)
     moved = torch.cat([objective.wide, objective.steep]).detach()
     torch.testing.assert_close(moved, -length * torch.tensor([0.6, 0, 0.8]))
@@ -179,7 +179,7 @@ def test_gradient_clip_is_over_all_tensors(grad_clip, length):
 @pytest.mark.parametrize("config", [LBFGS, {"type": "Adam", "lr": 0.1}, {**LBFGS, "scaled": True}])
 def test_an_objective_that_depends_on_no_free_tensor(config):
     valley = Valley()
-    valley.loss = lambda: (torch.tensor(5.0), {"frozen": torch.tensor(5.0)})
+    valley.loss = lambda only=None: (torch.tensor(5.0), {"frozen": torch.tensor(5.0)})
     assert TorchOptimizer(config).minimise(valley, 4, ftol=1e-4) == (2, 5.0)
     assert torch.equal(valley.wide.detach(), torch.zeros(2))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from fitting.data.bodies.default_body import DEFAULT_BODY_PATH, SMPL_JOINTS
+from fitting.data.bodies import DEFAULT_BODY_PATH, JOINT_NAMES
 from fitting.data.files import read_npz
 from tools.build_pose_prior import __main__ as command, mixture
 from tools.build_pose_prior.poses import PoseSet
@@ -54,7 +54,7 @@ def test_shipped_prior_is_a_mixture(shipped):
 def pose(**joints):
     values = np.zeros((24, 3))
     for name, rotvec in joints.items():
-        values[SMPL_JOINTS.index(name)] = rotvec
+        values[JOINT_NAMES["smpl"].index(name)] = rotvec
     return values[1:].reshape(1, -1)
 
 
@@ -85,7 +85,7 @@ def test_command_trains_and_reports(tmp_path, capsys):
     rng = np.random.default_rng(0)
     values = np.zeros((120, 24, 3))
     values[:, 1:] = rng.normal(0, 0.1, (120, 23, 3))
-    values[0, SMPL_JOINTS.index("left_knee")] = (3.1, 0, 0)
+    values[0, JOINT_NAMES["smpl"].index("left_knee")] = (3.1, 0, 0)
     np.savez(tmp_path / "p.npz", P=values, seq=np.repeat(np.arange(10), 12))
     assert command.main(["--poses", str(tmp_path / "p.npz"), "--out", str(tmp_path / "prior.npz")]) == 0
     report = capsys.readouterr().out

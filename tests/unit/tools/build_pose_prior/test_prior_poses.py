@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from fitting.data.bodies import load_default_body
-from fitting.data.bodies.default_body import SMPL_JOINTS, SMPL_PARENTS
+from fitting.data.bodies import JOINT_NAMES, PARENTS, load_default_body
 from fitting.errors import TrackError
 from tools.build_pose_prior.poses import (
     BODY_JOINTS,
@@ -37,7 +36,7 @@ def turn(name, rotvec, n=1):
 
 def limb_directions():
     """Directions of the limbs of the default body, by CMU's bone names."""
-    rest = dict(zip(SMPL_JOINTS, load_default_body().joints_template.astype(float), strict=True))
+    rest = dict(zip(JOINT_NAMES["smpl"], load_default_body().joints_template.astype(float), strict=True))
     chain = ("hip", "knee", "ankle", "foot"), ("shoulder", "elbow", "wrist", "hand")
     pairs = [(start, end) for names in chain for start, end in pairwise(names)]
     return {
@@ -51,10 +50,10 @@ def random_rotations(n_frames=4, seed=0):
     local = local.as_matrix().reshape(n_frames, 24, 3, 3)
     local[:, 22:] = np.eye(3)  # hands
     world = local.copy()
-    for i, parent in enumerate(SMPL_PARENTS):
+    for i, parent in enumerate(PARENTS["smpl"]):
         if parent >= 0:
             world[:, i] = world[:, parent] @ local[:, i]
-    return {CMU_BONES[name]: world[:, i] for i, name in enumerate(SMPL_JOINTS) if name in CMU_BONES}, local
+    return {CMU_BONES[name]: world[:, i] for i, name in enumerate(JOINT_NAMES["smpl"]) if name in CMU_BONES}, local
 
 
 def test_retargeting_keeps_rotations_where_the_rest_poses_agree():
@@ -71,7 +70,7 @@ def test_retargeting_keeps_the_directions_of_limbs():
     for side, angle in (("l", spread), ("r", spread.T)):
         directions[f"{side}femur"] = angle @ directions[f"{side}femur"]
     poses = to_smpl(rotations, directions)
-    pelvis, hip = (Rotation.from_rotvec(poses[:, SMPL_JOINTS.index(name)]).as_matrix() for name in ("pelvis", "left_hip"))
+    pelvis, hip = (Rotation.from_rotvec(poses[:, JOINT_NAMES["smpl"].index(name)]).as_matrix() for name in ("pelvis", "left_hip"))
     ours = (pelvis @ hip) @ limb_directions()["lfemur"]
     np.testing.assert_allclose(ours, rotations["lfemur"] @ directions["lfemur"], atol=1e-6)
 
