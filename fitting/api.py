@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from .body import BodyModel, build_body_model
 from .data.conventions import as_convention, conversion_matrix
+from .data.parameters import MODEL_TYPES
 from .data.preset import Preset, load_preset
 from .data.result import FitResult
 from .data.tracks.track import KeypointTrack
 from .device import threads_for
 from .errors import TrackError
+from .losses.hands import N_FINGER_JOINTS
 from .handlers import Keypoint3dLimbLenInput, Keypoint3dMSEInput
 from .progress import ProgressCallback
 from .registrant import build_registrant
@@ -51,7 +53,7 @@ def fit(
         DeviceError: No such device.
     """
     preset = preset if isinstance(preset, Preset) else load_preset(preset)
-    body_config = {**preset.body_model, **({} if gender is None else {"gender": gender})}
+    body_config = {"type": MODEL_TYPES[preset.type].upper(), **preset.body_model, **({} if gender is None else {"gender": gender})}
     model = build_body_model(body_config, body)
     report = [*track.decisions, *_check_observed(track, model)]
     # float32 is exact to 0.1 mm only within a kilometre of the origin: the fit works about the middle of the take.
@@ -68,8 +70,8 @@ def fit(
 
     model_joints = output.pop("joints").cpu()
     params = {name: value.cpu() for name, value in output.items()}
-    for name in ("global_orient", "body_pose"):
-        params[name] = unwrap_axis_angle(params[name].unflatten(1, (-1, 3))).flatten(1)
+    turns = unwrap_axis_angle(model.cpu().full_pose(params).unflatten(1, (-1, 3))).flatten(1)
+    params |= dict(zip(model.pose_parts, turns.split([3 * n_joints for n_joints in model.pose_parts.values()], 1), strict=True))
     params["transl"] = params["transl"] + torch.as_tensor(centre)
     return FitResult(
         params={name: value.numpy() for name, value in params.items()},
@@ -107,8 +109,18 @@ def _check_observed(track: KeypointTrack, model: BodyModel) -> list[str]:
     sentences = [f"Keypoints: {int(used.sum())} of {track.n_keypoints} are on the body and observed."]
     missing = [name for name, is_known in zip(names[: model.n_joints], known, strict=False) if not is_known]
     if missing:
-        sentences.append(f"Not observed, left to the priors: {', '.join(missing)}.")
+        sentences.append(f"Not observed, left to the priors: {', '.join(_hands_as_one(missing))}.")
     return sentences
+
+
+def _hands_as_one(names: list[str]) -> list[str]:
+    """Joints by name, and a hand by its own name where all of its fingers are among them."""
+    listed = list(names)
+    for side in ("left", "right"):
+        fingers = [name for name in names if name[-2:] in ("_1", "_2", "_3") and name.startswith(side)]
+        if len(fingers) == N_FINGER_JOINTS:
+            listed = [name for name in listed if name not in fingers] + [f"all fingers of the {side} hand"]
+    return listed
 
 
 def _centre(track: KeypointTrack) -> NDArray[np.float32]:

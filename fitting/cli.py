@@ -1,5 +1,6 @@
 """The command line: ``python -m fitting``. PyTorch is imported only by the commands that need it."""
 
+import logging
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 
 from . import terminal
 from .data.conversion import convert_keypoints
-from .data.preset import list_presets, load_preset
+from .data.preset import list_presets, load_preset, read_preset
 from .data.report import write_report
 from .data.tracks import KeypointTrack, person_of, read_tracks
 from .errors import ConventionError, FitCancelled, FittingError, ResultError
@@ -43,7 +44,7 @@ NamesOf = Annotated[str | None, _option("Convention of the keypoints, where it i
 def fit(
     take: Take,
     *,
-    preset: Annotated[str, _option("Name of a preset, or a JSON file.", "NAME|FILE", show_default=True)] = "smplify",
+    preset: Annotated[str, _option("Name of a preset, or a JSON or Python file.", "NAME|FILE", show_default=True)] = "smplify",
     body: Annotated[Path | None, _option("File of a body model; by default the body that comes with the program.", "FILE")] = None,
     gender: Annotated[str | None, _option("neutral, male or female; by default that of the preset.", "GENDER")] = None,
     person: Person = None,
@@ -123,19 +124,21 @@ def presets() -> None:
 
 
 @app.command()
-def check(preset: Annotated[str, _argument("Name of a preset, or a JSON file.", "PRESET")]) -> None:
-    """Check a preset and show its stages."""
-    checked = load_preset(preset)
+def check(preset: Annotated[str, _argument("Name of a preset, or a JSON or Python file.", "PRESET")]) -> None:
+    """Check a preset or a config, and explain what it will do."""
+    checked, warnings = read_preset(preset)
     try:
-        from .handlers import build_handler  # noqa: PLC0415 - PyTorch
+        from .registrant import build_registrant  # noqa: PLC0415 - PyTorch
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        terminal.say("The losses are not checked: this Python has no PyTorch.")
+        terminal.say("Arguments of losses and of the optimizer are not checked: this Python has no PyTorch.")
     else:
-        for handler in checked.handlers:
-            build_handler(handler)
-    terminal.show_stages(checked)
+        config = {"body_model": {}, "optimizer": {}, **checked.to_dict()}
+        config.pop("description", None)
+        quiet = logging.Logger("check", logging.ERROR)  # its warnings are shown with the others
+        build_registrant({**config, "device": "cpu", "logger": quiet})
+    terminal.show_stages(checked, warnings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

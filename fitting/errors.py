@@ -29,6 +29,10 @@ class ConventionError(FittingError):
     """A keypoint convention is unknown, or keypoints do not match it."""
 
 
+class CameraError(FittingError):
+    """A camera or a calibration file has a wrong value."""
+
+
 class PresetError(FittingError):
     """A preset or a config has a wrong key or value."""
 

@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from .data.preset_explained import explain_stages, oddities, sentences_about
 from .progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from .data.preset import Preset
+    from .data.preset_explained import TermExplained
     from .data.result import FitResult
     from .data.tracks import KeypointTrack
 
@@ -65,13 +67,25 @@ def show_presets(presets: Sequence["Preset"]) -> None:
     _show_table(["preset", "type", "stages", "description"], rows, justify="left")
 
 
-def show_stages(preset: "Preset") -> None:
-    """A table with one column for each stage of a preset, and what is odd about it."""
-    say(f"{preset.name}: {preset.type}, {preset.optimizer.get('type', 'default')} optimizer. {preset.description}".rstrip())
-    keys = dict.fromkeys(key for stage in preset.stages for key in stage)
-    rows = [[key, *("" if key not in stage else _shown(stage[key]) for stage in preset.stages)] for key in keys]
-    _show_table(["", *(f"stage {number}" for number in range(len(preset.stages)))], rows)
-    for warning in preset.warnings():
+def show_stages(preset: "Preset", warnings: Sequence[str] = ()) -> None:
+    """What a preset will do: a table with a row for each fact and a column for each stage, and what is odd about it."""
+    say(f"{preset.name}: {preset.type}. {preset.description}".rstrip())
+    for sentence in sentences_about(preset):
+        say(f"  {sentence}")
+    stages = explain_stages(preset)
+    rows = [
+        ["fits", *(", ".join(stage.fits) or "-" for stage in stages)],
+        ["iterations, at most", *(str(stage.n_iter) for stage in stages)],
+        ["ends at a change of", *("-" if stage.ftol is None else f"{stage.ftol:g}" for stage in stages)],
+        *([key, *(_weight(stage.terms[key]) for stage in stages)] for key in stages[0].terms),
+    ]
+    parts = dict.fromkeys(key for stage in stages for key in stage.parts)
+    rows += [[key, *(_shown(stage.parts[key]) if key in stage.parts else "" for stage in stages)] for key in parts]
+    say("")
+    _show_table(["", *(f"stage {number}" for number in range(len(stages)))], rows)
+    if any(term.is_own_weight for stage in stages for term in stage.active):
+        say("  * the stage gives no weight: it is that of the loss")
+    for warning in (*warnings, *oddities(preset)):
         say(f"Warning: {warning}")
 
 
@@ -131,7 +145,9 @@ def _show_table(header: Sequence[str], rows: Sequence[Sequence[str]], justify: L
     Console(**_PLAIN).print(table)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "-"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _weight(term: "TermExplained") -> str:
+    return "-" if term.weight == 0 else f"{term.weight:g}{'*' if term.is_own_weight else ''} {term.reduction}"
+
+
+def _shown(value: float | bool) -> str:
+    return ("yes" if value else "-") if isinstance(value, bool) else f"{value:g}"

@@ -1,6 +1,7 @@
 """Presets: what is fitted, in which stages, with which weights. One JSON file each; panel, command line and fitter read the same."""
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -8,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PresetError, did_you_mean
+from .config_file import load_config
 from .files import atomic_path
+from .mmhuman3d_config import from_mmhuman3d, is_mmhuman3d_config
+from .parameters import PARAMETERS
+from .xrmocap_config import from_xrmocap
 
 PACKAGE = Path(__file__).parents[1]
 PRESET_FOLDERS = (PACKAGE / "presets", PACKAGE.parent / "presets")
 """Where shipped presets are: inside an installed package, or beside it in the source tree and in the Blender extension."""
-
-PARAMETERS = {"SMPLify": ("global_orient", "transl", "body_pose", "betas")}
-"""What each type of registrant can fit, by the names of the SMPL family."""
 
 PART_WEIGHTS = ("body_weight", "shoulder_weight", "hip_weight", "foot_weight", "face_weight", "hand_weight")
 STARTS = ("torso", "zeros")
@@ -29,7 +31,7 @@ class Preset:
 
     Attributes:
         name: Name of the preset: that of its file without the suffix.
-        type: "SMPLify".
+        type: "SMPLify", "SMPLifyH" or "SMPLifyX".
         description: One line for menus.
         body_model: `type`, `gender`, `num_betas`, `keypoint_convention`. No path: a body file belongs to the machine.
         optimizer: `type` and its arguments.
@@ -121,31 +123,47 @@ def list_presets(*folders: str | Path) -> dict[str, Path]:
 
 
 def load_preset(preset: str | Path, *folders: str | Path) -> Preset:
+    """Reads a preset, as `read_preset`; what a config of another program has beyond a preset is logged."""
+    loaded, warnings = read_preset(preset, *folders)
+    for warning in warnings:
+        logging.getLogger("fitting").warning("%s: %s", Path(preset).name, warning)
+    return loaded
+
+
+def read_preset(preset: str | Path, *folders: str | Path) -> tuple[Preset, list[str]]:
     """Reads a preset.
 
+    A `.py` file is a config of XRMoCap or mmhuman3d; it is read without being run. Where it says nothing about `grad_clip`,
+    `use_one_betas_per_video` and `info_level`, it gets their defaults; a start it has not, so it gets ours.
+
     Args:
-        preset: Name of a shipped preset, or path of a JSON file.
+        preset: Name of a shipped preset, or path of a JSON or Python file.
         folders: Further folders to look for a name in, before the shipped presets.
 
+    Returns:
+        The preset, and a sentence for each thing that the file has and a preset has not.
+
     Raises:
-        PresetError: No such preset, not JSON, or a wrong key or value in it.
+        PresetError: No such preset, not JSON, a line that would have to be run, or a wrong key or value.
     """
     known = list_presets(*folders)
     path = known.get(str(preset), Path(preset))
     if not path.is_file():
         raise PresetError(f"There is no preset {str(preset)!r}, neither by that name nor as a file.", did_you_mean(str(preset), known))
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise PresetError(
-            f"The preset {path.name!r} is not valid JSON ({error}).", "Correct it, or start from a shipped preset."
-        ) from error
-    if not isinstance(values, Mapping):
-        raise PresetError(f"The preset {path.name!r} holds a {type(values).__name__}, expected {{...}}.", "Start from a shipped preset.")
-    return Preset.from_dict(values, path.stem)
+    values = load_config(path)
+    warnings: list[str] = []
+    is_mmhuman3d = is_mmhuman3d_config(values)
+    if is_mmhuman3d:
+        values, warnings = from_mmhuman3d(values)
+    if is_mmhuman3d or path.suffix == ".py":
+        values, more = from_xrmocap(values)
+        warnings += more
+    return Preset.from_dict(values, path.stem), warnings
 
 
-def check_stage(stage: Mapping[str, Any], handler_keys: Sequence[str], type_: str = "SMPLify", where: str = "the stage") -> list[str]:
+def check_stage(
+    stage: Mapping[str, Any], handler_keys: Sequence[str], parameters: Sequence[str] = PARAMETERS["SMPLify"], where: str = "the stage"
+) -> list[str]:
     """Checks the keys and values of one stage.
 
     Returns:
@@ -154,7 +172,7 @@ def check_stage(stage: Mapping[str, Any], handler_keys: Sequence[str], type_: st
     Raises:
         PresetError: An unknown key, with the nearest known one, or a value of the wrong kind.
     """
-    fit_keys = [f"fit_{parameter}" for parameter in PARAMETERS[type_]]
+    fit_keys = [f"fit_{parameter}" for parameter in parameters]
     weight_keys = [f"{key}_weight" for key in handler_keys]
     reduction_keys = [f"{key}_reduction" for key in handler_keys]
     known = ["n_iter", "ftol", "use_shoulder_hip_only", *fit_keys, *PART_WEIGHTS, *weight_keys, *reduction_keys]
@@ -209,6 +227,7 @@ def _check(preset: Preset) -> list[str]:
     _require(clip is None or (_is_number(clip) and clip > 0), where, "grad_clip", clip, "a number above 0, or null")
     _require(preset.start in STARTS, where, "start", preset.start, f"one of {', '.join(STARTS)}")
     _require(preset.info_level in INFO_LEVELS, where, "info_level", preset.info_level, f"one of {', '.join(INFO_LEVELS)}")
+    _require(isinstance(preset.description, str), where, "description", preset.description, "a text")
     for key in ("use_one_betas_per_video", "verbose"):
         _require(isinstance(getattr(preset, key), bool), where, key, getattr(preset, key), "true or false")
     for key in ("body_model", "optimizer"):
@@ -216,7 +235,9 @@ def _check(preset: Preset) -> list[str]:
     is_list = isinstance(ignored, list | tuple) and all(isinstance(name, str) for name in ignored)
     _require(is_list, where, "ignore_keypoints", ignored, "a list of names")
     handler_keys = handler_keys_of(preset.handlers, where)
-    warnings = [check_stage(stage, handler_keys, preset.type, f"stage {index} of {where}") for index, stage in enumerate(preset.stages)]
+    warnings = [
+        check_stage(stage, handler_keys, PARAMETERS[preset.type], f"stage {index} of {where}") for index, stage in enumerate(preset.stages)
+    ]
     return [warning for of_stage in warnings for warning in of_stage]
 
 

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ResultError
 from .amass import write_amass
+from .bodies import load_default_body
 from .files import read_npz, write_npz
+from .motion import Motion
+from .parameters import POSE_PARTS
+from .smpl_codec import write_smpl
+from .smplx_data import smpl_data_from_motion
 
 FORMAT = "smplify-fit"
 FORMAT_VERSION = 1
-PARAMETER_NAMES = ("global_orient", "body_pose", "betas", "transl")
 MAIN_KEYPOINTS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 """The joint centres that every skeleton has; the others differ too much between skeletons to be judged by."""
 
@@ -27,8 +31,9 @@ class FitResult:
     """A fitted body in motion: F frames, J joints, K keypoints of the track, S shape values.
 
     Attributes:
-        params: Parameters by their SMPL names, float32: `global_orient` (F, 3) and `body_pose` (F, 3 (J - 1)), axis-angle in
-            radians, each with the number of turns that brings it nearest to the frame before; `betas` (1, S) or (F, S);
+        params: Parameters by their SMPL names, float32: `global_orient` (F, 3), `body_pose` (F, 3 N) and the other parts of the
+            pose of the type of model (`POSE_PARTS`), axis-angle in radians, each with the number of turns that brings it nearest to
+            the frame before, hands as they are bent from flat; `betas` (1, S) or (F, S); `expression` (F, E) of SMPL-X;
             `transl` (F, 3), metres. The pelvis of frame f lies at `transl[f]` plus the rest pelvis of the shape.
         joints: (F, J, 3) joints of the body, metres, y up.
         residuals: (F, K) distance between each keypoint of the track and its place on the body, metres; NaN where not observed.
@@ -64,8 +69,13 @@ class FitResult:
     @property
     def full_pose(self) -> Floats:
         """(F, J, 3) axis-angle rotation of each joint relative to its parent, the root first."""
-        orient, pose = self.params["global_orient"], self.params["body_pose"]
-        return np.concatenate([orient, pose], axis=1).reshape(self.n_frames, -1, 3)
+        parts = [self.params[name] for name, _ in POSE_PARTS[self.model_type]]
+        return np.concatenate(parts, axis=1).reshape(self.n_frames, -1, 3)
+
+    @property
+    def model_type(self) -> str:
+        """"smpl", "smplh" or "smplx"."""
+        return self.body.get("model_type", "smpl")
 
     def mean_residual(self, main_only: bool = False) -> float:
         """Mean distance of the observed keypoints, metres; NaN if there is none.
@@ -111,11 +121,38 @@ class FitResult:
         write_npz(path, {"header": json.dumps(header), **arrays})
 
     def save_amass(self, path: str | Path) -> None:
-        """Writes the motion in the layout of AMASS (SMPL-H, z up), whole or not at all; see `write_amass`.
+        """Writes the motion in the layout of AMASS (z up; SMPL-X, else SMPL-H), whole or not at all; see `write_amass`.
 
         The betas are those of the body that was fitted: with the default body they mean other things than those of SMPL.
         """
-        write_amass(self, path)
+        write_amass(Motion.from_result(self), path)
+
+    def save_smpl(self, path: str | Path) -> None:
+        """Writes the motion as `.smpl`, the format of Meshcapade's tools, whole or not at all; see `write_smpl`.
+
+        The betas are those of the body that was fitted: with the default body they mean other things than those of SMPL.
+        """
+        write_smpl(Motion.from_result(self), path)
+
+    def save_smpl_data(self, path: str | Path, hand_mean: ArrayLike | None = None) -> None:
+        """Writes the motion as XRMoCap's SMPLData, or SMPLXData for SMPL-X, whole or not at all; it has no place for the frame rate.
+
+        Args:
+            path: The `.npz`.
+            hand_mean: (2, 45) the mean left and right hand of the body, to which the hands of SMPLXData are relative;
+                zeros for a body with `flat_hand_mean`. Not needed for SMPL and for the default body.
+
+        Raises:
+            ResultError: The body is of SMPL-H, which XRMoCap lacks, or its mean hand is needed.
+        """
+        if hand_mean is None and self.body.get("model_type") == "smplx":
+            if self.body.get("name") != "default":
+                raise ResultError(
+                    "The hands of SMPLXData are relative to the mean hand of the body, which the result does not hold.",
+                    "Give hand_mean, from the body that was fitted.",
+                )
+            hand_mean = load_default_body(self.body.get("gender", "neutral"), "smplx").hand_mean
+        smpl_data_from_motion(Motion.from_result(self), hand_mean).dump(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "FitResult":
@@ -153,10 +190,14 @@ class FitResult:
 
     def _fits_together(self) -> bool:
         """Whether all arrays are there and have the same frames."""
-        rows = {name: value.shape[0] if value.ndim == 2 else -1 for name, value in self.params.items()}
+        if self.model_type not in POSE_PARTS or self.joints.ndim != 3 or any(value.ndim != 2 for value in self.params.values()):
+            return False
+        widths = {"transl": 3, **{name: 3 * n_joints for name, n_joints in POSE_PARTS[self.model_type]}}
+        shared = {name for name in ("betas", "expression") if name in self.params}
+        rows = {name: len(value) for name, value in self.params.items()}
         return (
-            set(PARAMETER_NAMES) <= set(rows)
-            and self.joints.ndim == 3
+            {*widths, "betas"} <= set(self.params)
+            and all(self.params[name].shape[1] == width for name, width in widths.items())
             and self.residuals.shape == (self.n_frames, len(self.keypoint_names))
-            and all(count == self.n_frames or (count == 1 and name == "betas") for name, count in rows.items())
+            and all(count == self.n_frames or (count == 1 and name in shared) for name, count in rows.items())
         )

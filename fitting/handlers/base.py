@@ -83,8 +83,8 @@ class BaseHandler:
             model_convention: Convention of the body's keypoints.
         """
 
-    def loss_arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Arguments of the loss, from the keyword arguments of `__call__`."""
+    def loss_arguments(self, *args: Any, **kwargs: Any) -> Mapping[str, Any] | tuple[Any, ...]:
+        """Arguments of the loss, by name or in their order, from the keyword arguments of `__call__`."""
         raise NotImplementedError(f"{type(self).__name__} needs loss_arguments() or __call__().")
 
     def __call__(
@@ -103,7 +103,8 @@ class BaseHandler:
         """
         loss = self._require_loss()
         overrides = {"loss_weight_override": loss_weight_override, "reduction_override": reduction_override}
-        value: Tensor = loss(**self.loss_arguments(**kwargs), **overrides)
+        positional, named = self._arguments(kwargs)
+        value: Tensor = loss(*positional, **named, **overrides)
         return value
 
     def residuals(
@@ -122,7 +123,8 @@ class BaseHandler:
             raise FittingError(
                 f"The loss {type(loss).__name__} of {self.handler_key!r} is no sum of squares.", "Use LBFGS or Adam with it."
             )
-        residuals = loss.residuals(**self.loss_arguments(**kwargs))
+        positional, named = self._arguments(kwargs)
+        residuals = loss.residuals(*positional, **named)
         weight = loss.loss_weight if loss_weight_override is None else loss_weight_override
         count = loss.elements(residuals).numel() if (reduction_override or loss.reduction) == "mean" else 1
         scaled: Tensor = residuals.flatten(1) * (weight / count) ** 0.5
@@ -134,6 +136,11 @@ class BaseHandler:
         if self.loss is not None:
             self.loss.to(device)
         return self
+
+    def _arguments(self, kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """The arguments of the loss in their order, and by name."""
+        arguments = self.loss_arguments(**kwargs)
+        return (arguments, {}) if isinstance(arguments, tuple) else ((), arguments)
 
     def _require_loss(self) -> nn.Module:
         if self.loss is None:

@@ -36,3 +36,23 @@ class KeypointConversion:
         """(F, K_target) smallest confidence of the sources of each keypoint; 0 where it has none."""
         used = (self.matrix != 0)[None]
         return torch.where(used, confidence[:, None], torch.inf).min(-1).values.nan_to_num(posinf=0.0)
+
+
+class ConversionCache:
+    """The last conversion of a handler: it is the same for every evaluation of a fit.
+
+    Args:
+        approximate: As for `KeypointConversion`.
+    """
+
+    def __init__(self, approximate: bool) -> None:
+        self.approximate = approximate
+        self._key: tuple[Any, ...] = ()
+        self._conversion: KeypointConversion | None = None
+
+    def get(self, source: Any, target: Any, like: Tensor) -> KeypointConversion:
+        """The conversion from one convention to another, on the device and in the precision of a tensor."""
+        key = (source, target, like.dtype, like.device)
+        if self._conversion is None or key != self._key:
+            self._key, self._conversion = key, KeypointConversion(source, target, self.approximate, like)
+        return self._conversion

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..data.parameters import PARAMETERS
+from ..errors import PresetError, did_you_mean
 from .base import HANDLERS, BaseHandler, build_loss
 
 
@@ -36,9 +38,18 @@ class _PriorHandler(BaseHandler):
         """Whether the handler is used only with an input of its key: never."""
         return False
 
-    def loss_arguments(self, **kwargs: Any) -> dict[str, Tensor]:
-        """The parameter under its own name."""
-        return {self.parameter: kwargs[self.parameter]}
+    def loss_arguments(self, **kwargs: Any) -> tuple[Tensor]:
+        """The parameter: a prior takes it first, whatever it calls it.
+
+        Raises:
+            PresetError: The body that is fitted does not have it.
+        """
+        if self.parameter not in kwargs:
+            raise PresetError(
+                f"{self.handler_key!r} is a prior of {self.parameter!r}, which this body does not have.",
+                f"Remove it, or set {self.handler_key}_weight to 0.",
+            )
+        return (kwargs[self.parameter],)
 
 
 @HANDLERS.register
@@ -74,6 +85,36 @@ class BodyPosePriorHandler(_PriorHandler):
 
 
 @HANDLERS.register
+class ParameterPriorHandler(_PriorHandler):
+    """A prior of any one parameter of the body: of the jaw, of a hand, of the expression.
+
+    Args:
+        prior_loss: The loss or its config.
+        parameter: Name of the parameter: "jaw_pose", "left_hand_pose", "expression", ...
+        handler_key: Key of the term; the name of the parameter with "_prior" by default.
+        device: See `BaseHandler`.
+        logger: See `BaseHandler`.
+
+    Raises:
+        PresetError: No body has such a parameter.
+    """
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        parameter: str,
+        handler_key: str = "",
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(prior_loss, handler_key or f"{parameter}_prior", device, logger)
+        known = {name for names in PARAMETERS.values() for name in names}
+        if parameter not in known:
+            raise PresetError(f"{self.handler_key!r} is a prior of {parameter!r}, which no body has.", did_you_mean(parameter, known))
+        self.parameter = parameter
+
+
+@HANDLERS.register
 class JointMotionHandler(_PriorHandler):
     """A loss of the motion of the skeleton's joints and keypoints; arguments as `_PriorHandler`."""
 
@@ -86,6 +127,6 @@ class JointMotionHandler(_PriorHandler):
     ) -> None:
         super().__init__(prior_loss, handler_key, device, logger)
 
-    def loss_arguments(self, **kwargs: Any) -> dict[str, Tensor]:
+    def loss_arguments(self, **kwargs: Any) -> tuple[Tensor]:
         """The keypoints of the body, in its own convention."""
-        return {"joints": kwargs["model_joints"]}
+        return (kwargs["model_joints"],)

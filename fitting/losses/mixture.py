@@ -1,5 +1,6 @@
 """The pose prior: a mixture of Gaussians over body poses."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.files import read_npz
 from ..errors import PresetError
 from .base import LOSSES, Loss, Reduction
+
+SMPL_WIDTH, SMPLX_WIDTH = 69, 63
+"""Values of a body pose with SMPL's two hands, and without."""
 
 DEFAULT_PRIOR_PATH = Path(__file__).parents[1] / "assets" / "pose_prior.npz"
 
@@ -20,11 +24,12 @@ DEFAULT_PRIOR_PATH = Path(__file__).parents[1] / "assets" / "pose_prior.npz"
 class MaxMixturePriorLoss(Loss):
     """Negative log-likelihood of the pose under the most likely Gaussian of a mixture (SMPLify, equation 7).
 
-    The value is no sum of squares; constants of the likelihood stay in it, as in XRMoCap.
+    The value is no sum of squares; constants of the likelihood stay in it, as in XRMoCap. For the 21 body joints of SMPL-H and
+    SMPL-X, a prior of SMPL's 23 is taken without the two hands.
 
     Args:
         prior_folder: Folder that holds `gmm_{num_gaussians:02d}.npz` with means (M, D), covars (M, D, D), weights (M);
-            by default the prior of this package, trained on motions of the CMU database.
+            by default, and where there is no such folder, the prior of this package, trained on motions of the CMU database.
         num_gaussians: Number of Gaussians M.
         epsilon: Not used; accepted from XRMoCap's configs.
         use_merged: Only true is supported.
@@ -32,10 +37,6 @@ class MaxMixturePriorLoss(Loss):
         loss_weight: Factor of the loss.
         mixture: The arrays `means`, `covars`, `weights` themselves, in place of a file.
     """
-
-    roots: Tensor
-    offsets: Tensor
-    constants: Tensor
 
     def __init__(
         self,
@@ -53,22 +54,10 @@ class MaxMixturePriorLoss(Loss):
         self.epsilon = epsilon
         arrays = _load_mixture(prior_folder, num_gaussians) if mixture is None else dict(mixture)
         means, covariances, weights = (np.asarray(arrays[key], np.float64) for key in ("means", "covars", "weights"))
-        precisions = np.linalg.inv(covariances)
-        _, log_determinants = np.linalg.slogdet(covariances)
-        half_log = 0.5 * log_determinants
-        # -log of w_m / ((2 pi)^(69/2) sqrt(det C_m) / min_j sqrt(det C_j)); always 69 dimensions, as XRMoCap
-        constants = -np.log(weights) + 0.5 * 69 * np.log(2 * np.pi) + half_log - half_log.min()
-        # With P = L L', the quadratic form is |L' d|^2.
-        roots = np.linalg.cholesky((precisions + precisions.transpose(0, 2, 1)) / 2)
-        flat_roots = roots.transpose(1, 0, 2).reshape(means.shape[1], -1)  # (D, M D): one product serves all Gaussians
-        offsets = np.einsum("md,mde->me", means, roots)
-        for name, value in (("roots", flat_roots), ("offsets", offsets), ("constants", constants)):
-            self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
-
-    @property
-    def dimension(self) -> int:
-        """Number of pose values D."""
-        return int(self.offsets.shape[1])
+        self.dimension = means.shape[1]
+        widths = (SMPL_WIDTH, SMPLX_WIDTH) if self.dimension == SMPL_WIDTH else (self.dimension,)
+        # What is left of a Gaussian without its last dimensions is a Gaussian with the rest of its mean and covariance.
+        self.gaussians = nn.ModuleDict({str(w): _Gaussians(means[:, :w], covariances[:, :w, :w], weights) for w in widths})
 
     def forward(  # type: ignore[override]
         self, body_pose: Tensor, loss_weight_override: float | None = None, reduction_override: Reduction | None = None
@@ -83,14 +72,41 @@ class MaxMixturePriorLoss(Loss):
         Raises:
             PresetError: The pose has another number of values than the prior.
         """
-        if body_pose.shape[1] != self.dimension:
+        width = str(body_pose.shape[1])
+        if width not in self.gaussians:
             raise PresetError(
-                f"The pose prior is for {self.dimension} pose values, but the body has {body_pose.shape[1]}.",
+                f"The pose prior is for {self.dimension} pose values, but the body has {width}.",
                 "Use a prior trained for this body, or set pose_prior_weight to 0.",
             )
-        whitened = torch.unflatten(body_pose @ self.roots, 1, self.offsets.shape) - self.offsets
+        return self.reduced(self.gaussians[width](body_pose), loss_weight_override, reduction_override)
+
+
+class _Gaussians(nn.Module):
+    """Weighted Gaussians: -log of the most likely of them."""
+
+    roots: Tensor
+    offsets: Tensor
+    constants: Tensor
+
+    def __init__(self, means: NDArray[Any], covariances: NDArray[Any], weights: NDArray[Any]) -> None:
+        super().__init__()
+        precisions = np.linalg.inv(covariances)
+        _, log_determinants = np.linalg.slogdet(covariances)
+        half_log = 0.5 * log_determinants
+        # -log of w_m / ((2 pi)^(69/2) sqrt(det C_m) / min_j sqrt(det C_j)); always 69 dimensions, as XRMoCap
+        constants = -np.log(weights) + 0.5 * SMPL_WIDTH * np.log(2 * np.pi) + half_log - half_log.min()
+        # With P = L L', the quadratic form is |L' d|^2.
+        roots = np.linalg.cholesky((precisions + precisions.transpose(0, 2, 1)) / 2)
+        flat_roots = roots.transpose(1, 0, 2).reshape(means.shape[1], -1)  # (D, M D): one product serves all Gaussians
+        offsets = np.einsum("md,mde->me", means, roots)
+        for name, value in (("roots", flat_roots), ("offsets", offsets), ("constants", constants)):
+            self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
+
+    def forward(self, pose: Tensor) -> Tensor:
+        """(F,) values for (F, D) poses."""
+        whitened = torch.unflatten(pose @ self.roots, 1, self.offsets.shape) - self.offsets
         likelihoods = 0.5 * whitened.square().sum(-1) + self.constants
-        return self.reduced(likelihoods.min(1).values, loss_weight_override, reduction_override)
+        return likelihoods.min(1).values
 
 
 def _load_mixture(folder: str | Path | None, num_gaussians: int) -> dict[str, NDArray[Any]]:
@@ -104,6 +120,9 @@ def _load_mixture(folder: str | Path | None, num_gaussians: int) -> dict[str, ND
         factors[:, rows, columns] = arrays["chol"]
         return {"means": arrays["means"], "covars": factors @ factors.transpose(0, 2, 1), "weights": arrays["weights"]}
     path = Path(folder) / f"gmm_{num_gaussians:02d}.npz"
+    if not Path(folder).exists():  # a config from another machine
+        logging.getLogger("fitting").warning("There is no prior_folder %r here: the pose prior of this package is used.", str(folder))
+        return _load_mixture(None, num_gaussians)
     arrays = read_npz(path, PresetError)
     missing = {"means", "covars", "weights"} - set(arrays)
     if missing:

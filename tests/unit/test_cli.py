@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -234,16 +235,59 @@ def test_presets(capsys, monkeypatch):
     assert ["smplify", "SMPLify", "Body"] in [[row.split()[0], row.split()[1], row.split()[3]] for row in rows[1:]]
 
 
-def test_check_shows_stages_and_warnings(tmp_path, monkeypatch, capsys):
+def test_check_explains_a_preset_stage_by_stage(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
     Path("own.json").write_text(json.dumps(PRESET))
     assert main(["check", "own.json"]) == 0
-    out = capsys.readouterr().out
-    rows = [line.split() for line in out.splitlines()]
-    assert ["stage", "0", "stage", "1"] in rows
-    assert ["n_iter", "2", "3"] in rows
-    assert ["fit_betas", "-"] in rows
-    assert "Warning: stage 0 of the preset 'own': 'no_such_weight' matches no handler" in out
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[:5] == [
+        "own: SMPLify.",
+        "  Body: smpl, neutral, one shape for all frames.",
+        "  Optimizer: LBFGS (max_iter 5).",
+        "  Start: heading, place and limb directions of the keypoints.",
+        "",
+    ]
+    assert lines[5].split() == ["stage", "0", "stage", "1"]
+    table = {name: cells for name, *cells in (re.split(r" {2,}", line) for line in lines[6:])}
+    assert table["fits"] == ["global_orient, transl, body_pose", "global_orient, transl, body_pose, betas"]
+    assert table["iterations, at most"] == ["2", "3"]
+    assert table["ends at a change of"] == ["0.0001", "0.0001"]
+    assert table["keypoints3d_mse"] == ["1* mean", "1* mean"]
+    assert "  * the stage gives no weight: it is that of the loss" in lines
+    assert lines[-1].startswith("Warning: stage 0 of the preset 'own': 'no_such_weight' matches no handler; its weight is 0")
+    assert err == ""
+
+
+@pytest.mark.parametrize("config", ["xrmocap_body.py", "mmhuman3d_body.py"])
+def test_check_explains_configs_of_others(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", str(ROOT / "tests" / "data" / "configs" / config)]) == 0
+    out, err = capsys.readouterr()
+    assert f"{config.removesuffix('.py')}: SMPLify." in out
+    assert out.count("is not there: the fit takes the body that comes with the program") == 1
+    assert err == ""
+
+
+def test_check_does_not_run_a_config(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text("type = 'SMPLify'\nopen('ran', 'w')\n")
+    assert main(["check", "own.py"]) == 2
+    assert capsys.readouterr().err.startswith("Line 2 of 'own.py' calls a function (open('ran', 'w')). A config is read without being run")
+    assert not Path("ran").exists()
+
+
+def test_check_works_without_pytorch(tmp_path):
+    (tmp_path / "own.json").write_text(json.dumps(PRESET))
+    program = "import sys; sys.modules['torch'] = None; from fitting.cli import main; sys.exit(main(['check', 'own.json']))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("Arguments of losses and of the optimizer are not checked: this Python has no PyTorch.\nown: SMPLify.")
+    assert "ends at a change of" in answer.stdout
 
 
 @pytest.mark.parametrize(
@@ -252,6 +296,9 @@ def test_check_shows_stages_and_warnings(tmp_path, monkeypatch, capsys):
         ({"stages": [{"n_itr": 1}]}, "Stage 0 of the preset 'own' has an unknown key 'n_itr'. Did you mean 'n_iter'?"),
         ({"handlers": [{**PRESET["handlers"][0], "mse_loss": {"type": "KeypointMSELoss", "sigmaa": 1}}]}, "has no argument 'sigmaa'"),
         ({"handlers": [{**PRESET["handlers"][0], "type": "Keypoint3dHandler"}]}, "There is no handler of type 'Keypoint3dHandler'"),
+        ({"optimizer": {"type": "LBGFS"}}, "There is no optimizer of type 'LBGFS'. Did you mean 'LBFGS'?"),
+        ({"body_model": {"gendr": "male"}}, "body_model has an unknown key 'gendr'"),
+        ({"stages": [{"use_shoulder_hip_only": True}]}, "use_shoulder_hip_only needs shoulder_weight and hip_weight"),
     ],
 )
 def test_check_finds_what_is_wrong_also_inside_losses(tmp_path, monkeypatch, capsys, change, sentence):

@@ -17,6 +17,10 @@ _MIDDLES = {"pelvis_openpose": _HIPS, "pelvis_extra": _HIPS, "neck_openpose": _S
 _SUBSTITUTES = {"pelvis": _HIPS, "neck": _SHOULDERS}
 """Points, or aliases of them, for which the middle of two others stands in when there is nothing better."""
 
+_SPELLINGS = {f"{side}_eyebrow_{number}": f"{side}_eye_brow_{number}" for side in ("left", "right") for number in range(1, 6)}
+_SPELLINGS |= {spelling: name for name, spelling in _SPELLINGS.items()}
+"""The eyebrows, which "openpose_137" spells in its own way."""
+
 
 def conversion_matrix(
     src: Convention | str | Sequence[str],
@@ -31,7 +35,7 @@ def conversion_matrix(
         dst: Convention that is wanted.
         approximate: Also take a keypoint at about the same place ("left_hip_openpose" for "left_hip"), and compute the
             pelvis and the neck as the middle of hips and shoulders. Otherwise only keypoints of the same name are taken.
-        derive: False leaves out the computed middles, as XRMoCap does.
+        derive: False leaves out the computed middles and the other spelling of the eyebrows, as XRMoCap does.
 
     Returns:
         (K_dst, K_src) weights; a row sums to 1, or to 0 where `src` has nothing for that keypoint.
@@ -54,6 +58,8 @@ def _sources(source: Convention, name: str, approximate: bool, derive: bool) -> 
         return (source.index(name),)
     if not approximate:
         return ()
+    if derive and _SPELLINGS.get(name) in source:
+        return (source.index(_SPELLINGS[name]),)
     definition = _middle(source, _MIDDLES.get(name)) if derive else ()
     if definition:
         return definition

@@ -6,13 +6,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from .mediapipe import mediapipe_layouts
+
 _FOLDER = Path(__file__).parent
 
 
 @cache
 def registered_names() -> Mapping[str, tuple[str, ...]]:
     """The keypoint names of each registered convention, in order."""
-    return {name: tuple(names) for name, names in _read("conventions.json").items()}
+    names = {name: tuple(names) for name, names in _read("conventions.json").items()}
+    return names | mediapipe_layouts(names)
 
 
 @cache

@@ -9,7 +9,10 @@ from ..conventions import Convention, conversion_matrix, get_convention, list_co
 from .recording import Floats
 from .units import LIMB_LENGTHS, limb_lengths
 
-_USUAL = ("smpl", "coco", "openpose_25", "h36m", "h36m_mmpose", "panoptic", "lsp", "smpl_24", "smpl_49")
+_USUAL = (
+    *("smpl", "coco", "openpose_25", "h36m", "h36m_mmpose", "panoptic", "lsp", "smpl_24", "smpl_49"),
+    *("mediapipe_holistic", "mediapipe_holistic_543", "mediapipe_holistic_553"),
+)
 """What is meant where conventions differ in points that the limbs do not show."""
 
 _DOUBT = 0.3
@@ -69,7 +72,7 @@ def _implausibility(points: Floats, names: Sequence[str]) -> float | None:
     sides = [min(abs(logs[limb] - logs[other]), 2.0) for limb in logs if (other := _mirrored(limb)) in logs]
     # Weights: 10 % of jitter, 20 % of difference between the sides and 40 % of odd proportion count alike.
     score = float(np.mean(spreads)) * 4 + float(np.mean(sides or [0.0])) * 2 + float(np.mean(proportions))
-    return score / 3 + _turned_round(points, names)
+    return score / 3 + _turned_round(points, names) + _hands_elsewhere(points, names)
 
 
 def _mirrored(limb: tuple[str, str]) -> tuple[str, str]:
@@ -95,7 +98,23 @@ def _turned_round(points: Floats, names: Sequence[str]) -> float:
     return 0.1 if _mostly_opposite(forward, bends) else 0.0
 
 
+def _hands_elsewhere(points: Floats, names: Sequence[str]) -> float:
+    """A little where knuckles are nearer to the other wrist than to their own, or farther from it than the elbow."""
+    for side, other in (("left", "right"), ("right", "left")):
+        joints = (f"{side}_middle_1", f"{side}_wrist", f"{other}_wrist", f"{side}_elbow")
+        if not set(joints) <= set(names):
+            return 0.0
+        knuckle, wrist, other_wrist, elbow = (points[:, names.index(joint)] for joint in joints)
+        to_own, to_other, forearm = (np.linalg.norm(ends, axis=-1) for ends in (knuckle - wrist, knuckle - other_wrist, elbow - wrist))
+        if _mostly_negative(np.minimum(to_other, forearm) - to_own):
+            return 0.1
+    return 0.0
+
+
 def _mostly_opposite(first: Floats, second: Floats) -> bool:
-    products = (first * second).sum(-1)
-    seen = products[np.isfinite(products)]
+    return _mostly_negative((first * second).sum(-1))
+
+
+def _mostly_negative(values: Floats) -> bool:
+    seen = values[np.isfinite(values)]
     return bool(len(seen) and np.median(seen) < 0)

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import TrackError
+from ..conventions import get_convention
 from ..files import MAX_ARRAY_BYTES, read_npz
 from .recording import Floats, Recording
 
@@ -54,7 +56,7 @@ def read_npz_recording(path: Path) -> Recording:
         confidence = np.broadcast_to(confidence, points.shape[:3])
         notes.append(f"Confidence: {_APPROXIMATE_CONFIDENCE:g} for the {approximate.sum()} keypoints that the file calls approximate.")
     names = next((arrays[key] for key in _NAMES if key in arrays and arrays[key].dtype.kind in "US"), None)
-    return Recording(
+    recording = Recording(
         source=path.name,
         points=points,
         confidence=confidence,
@@ -65,6 +67,7 @@ def read_npz_recording(path: Path) -> Recording:
         up_axis=_optional_text(_first(arrays, _UP_AXIS)),
         notes=tuple(notes),
     )
+    return _from_camera(recording, arrays["pred_cam_t"]) if key == "pred_keypoints_3d" and "pred_cam_t" in arrays else recording
 
 
 def read_npy_recording(path: Path) -> Recording:
@@ -87,6 +90,23 @@ def read_npy_recording(path: Path) -> Recording:
         ) from error
     points, confidence = _split(array, repr(path.name))
     return Recording(source=path.name, points=points, confidence=confidence)
+
+
+def _from_camera(recording: Recording, translation: NDArray[Any]) -> Recording:
+    """The output of SAM 3D Body: points around the body, and where the camera sees it, in metres with y down."""
+    expected = recording.points[:, :, :1].shape
+    if translation.dtype.kind not in "fiu" or translation.size != np.prod(expected):
+        raise TrackError(
+            f"{recording.source!r} has 'pred_cam_t' of shape {translation.shape} for {expected[0]} frames.", "Give x, y, z for each frame."
+        )
+    return replace(
+        recording,
+        points=recording.points + translation.reshape(expected),
+        convention="mhr70" if recording.points.shape[2] == len(get_convention("mhr70")) else recording.convention,
+        units="m",
+        up_axis="-y",
+        notes=(*recording.notes, "Camera: its axes, with y down; 'pred_cam_t' was added, as SAM 3D Body means it."),
+    )
 
 
 def _split(array: NDArray[Any], what: str) -> tuple[Floats, Floats | None]:

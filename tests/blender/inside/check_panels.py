@@ -1,11 +1,12 @@
+import dataclasses
 from types import SimpleNamespace
 
 import bpy
 import pytest
 from synthetic import random_result, random_track
 
-from blender_smplify import api, overlay, panels, python_setup, session
-from blender_smplify.core import FitCancelled, PythonError
+from blender_smplify import api, overlay, panels, properties, python_setup, session
+from blender_smplify.core import FitCancelled, PythonError, load_preset
 
 
 class RecordingLayout:
@@ -121,6 +122,18 @@ def test_stages_are_closed_until_they_are_edited(scene):
     assert "Shape" in lines
     assert {"<n_iter>", "<ftol>", "<fit_betas>", "<use_shoulder_hip_only>", "<reduction>", "[Save Preset]"} <= set(lines)
     assert lines.count("<value>") == len(scene.smplify.stages[0].terms) + 6
+
+
+def test_the_switches_are_those_of_the_type_of_the_preset():
+    bpy.ops.smplify.preset_load(name="smplify")
+    settings = bpy.context.scene.smplify
+    assert [line for line in drawn(panels.SMPLIFY_PT_stages) if line.startswith("<fit_")] == [
+        *("<fit_global_orient>", "<fit_transl>", "<fit_body_pose>", "<fit_betas>")
+    ]
+    preset = dataclasses.replace(load_preset("smplify"), type="SMPLifyX")
+    properties.edit_preset(settings, preset)
+    lines = drawn(panels.SMPLIFY_PT_stages)
+    assert {"<fit_left_hand_pose>", "<fit_right_hand_pose>", "<fit_expression>", "<fit_jaw_pose>", "<fit_reye_pose>"} <= set(lines)
 
 
 def test_the_result_of_the_selected_body_is_shown():

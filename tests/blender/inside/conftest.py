@@ -54,5 +54,5 @@ def data_counts() -> dict[str, int]:
     """How many data-blocks of each kind the file has."""
     import bpy
 
-    kinds = ("objects", "meshes", "armatures", "actions", "collections", "materials", "texts", "cameras", "lights")
+    kinds = ("objects", "meshes", "armatures", "actions", "collections", "materials", "texts", "cameras", "lights", "shape_keys")
     return {kind: len(getattr(bpy.data, kind)) for kind in kinds}

@@ -1,8 +1,10 @@
 """Bodies in motion with known answers: forward kinematics and skinning in numpy, independent of the fitter and of Blender."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from blender_smplify.core import BodyData, FitResult, KeypointTrack, Preset, body_of, load_preset
+from blender_smplify.core import POSE_PARTS, BodyData, FitResult, KeypointTrack, Preset, body_of, load_preset
 
 N_FRAMES = 6
 
@@ -16,50 +18,70 @@ def rotation_matrices(axis_angle: np.ndarray) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def world_matrices(body: BodyData, betas: np.ndarray, pose: np.ndarray, transl: np.ndarray) -> np.ndarray:
-    """(F, J, 4, 4) of the joints, for shapes (F, S) or (1, S)."""
-    rest = np.stack([body.rest_joints(values) for values in np.broadcast_to(betas, (len(pose), betas.shape[1]))]).astype(float)
+def rest_points(body: BodyData, points: str, result: FitResult) -> np.ndarray:
+    """(F, N, 3) "joints" or "vertices" in the T-pose, with the shape and the expression of each frame."""
+    template, dirs, faces = {
+        "joints": (body.joints_template, body.joint_shapedirs, body.joint_expression_dirs),
+        "vertices": (body.v_template, body.shapedirs, body.expression_dirs),
+    }[points]
+    betas = result.params["betas"].astype(float)
+    rest = np.broadcast_to(template + np.einsum("nas,fs->fna", dirs[..., : betas.shape[1]], betas), (result.n_frames, *template.shape))
+    if "expression" in result.params:
+        values = result.params["expression"].astype(float)
+        rest = rest + np.einsum("nae,fe->fna", faces[..., : values.shape[1]], values)
+    return rest
+
+
+def world_matrices(body: BodyData, result: FitResult) -> np.ndarray:
+    """(F, J, 4, 4) of the joints."""
+    rest, pose = rest_points(body, "joints", result), result.full_pose.astype(float)
     local = np.broadcast_to(np.eye(4), (*pose.shape[:2], 4, 4)).copy()
     local[..., :3, :3] = rotation_matrices(pose)
     local[..., :3, 3] = rest - rest[:, body.parents]
-    local[:, 0, :3, 3] = rest[:, 0] + transl
+    local[:, 0, :3, 3] = rest[:, 0] + result.params["transl"]
     world = np.empty_like(local)
     for joint, parent in enumerate(body.parents):
         world[:, joint] = local[:, joint] if parent < 0 else world[:, parent] @ local[:, joint]
     return world
 
 
-def skinned_vertices(body: BodyData, betas: np.ndarray, pose: np.ndarray, transl: np.ndarray) -> np.ndarray:
-    """(F, V, 3) by linear blend skinning of one shape (S,)."""
-    moves = world_matrices(body, betas[None], pose, transl)
-    moves[..., :3, 3] -= np.einsum("fjab,jb->fja", moves[..., :3, :3], body.rest_joints(betas).astype(float))
-    vertices = np.pad(body.rest_vertices(betas).astype(float), ((0, 0), (0, 1)), constant_values=1)
-    return np.einsum("vj,fjab,vb->fva", body.weights, moves, vertices)[..., :3]
+def skinned_vertices(body: BodyData, result: FitResult) -> np.ndarray:
+    """(F, V, 3) by linear blend skinning."""
+    moves = world_matrices(body, result)
+    moves[..., :3, 3] -= np.einsum("fjab,fjb->fja", moves[..., :3, :3], rest_points(body, "joints", result))
+    vertices = rest_points(body, "vertices", result)
+    blended = np.einsum("vj,fjab->fvab", body.weights, moves[..., :3, :], optimize=True)
+    return np.einsum("fvab,fvb->fva", blended[..., :3], vertices) + blended[..., 3]
 
 
-def random_result(n_frames: int = N_FRAMES, seed: int = 0, fps: float = 59.94, n_betas_rows: int = 1, gender: str = "neutral") -> FitResult:
-    """A result with wild rotations, and joints that follow from them."""
+def random_result(
+    n_frames: int = N_FRAMES,
+    seed: int = 0,
+    fps: float = 59.94,
+    n_betas_rows: int = 1,
+    gender: str = "neutral",
+    model_type: str = "smpl",
+) -> FitResult:
+    """A result with wild rotations, of SMPL-X with wild expressions too, and joints that follow from them."""
     rng = np.random.default_rng(seed)
-    described = {"model_type": "smpl", "gender": gender, "name": "default"}
-    empty = FitResult({}, np.zeros((0, 24, 3), np.float32), np.zeros((0, 0), np.float32), (), fps, described)
-    body = body_of(empty)
-    betas = rng.normal(size=(n_betas_rows, 10)).astype(np.float32)
-    pose = (rng.normal(size=(n_frames, body.n_joints, 3))).astype(np.float32)
-    transl = rng.normal(size=(n_frames, 3)).astype(np.float32)
-    joints = world_matrices(body, betas, pose.astype(float), transl.astype(float))[..., :3, 3]
-    residuals = np.full((n_frames, 2), 0.01, np.float32) * [1, 2]
-    params = {"global_orient": pose[:, 0], "body_pose": pose[:, 1:].reshape(n_frames, -1), "betas": betas, "transl": transl}
-    return FitResult(
-        params,
-        joints.astype(np.float32),
-        residuals.astype(np.float32),
-        ("left_knee", "right_knee"),
-        fps,
-        described,
-        "jump",
-        "smplify",
-        ("Found.",),
+    params = {"betas": rng.normal(size=(n_betas_rows, 10)).astype(np.float32)}
+    for part, n_joints in POSE_PARTS[model_type]:
+        params[part] = rng.normal(size=(n_frames, 3 * n_joints)).astype(np.float32)
+    params["transl"] = rng.normal(size=(n_frames, 3)).astype(np.float32)
+    if model_type == "smplx":
+        params["expression"] = 2 * rng.normal(size=(n_frames, 10)).astype(np.float32)
+    result = FitResult(
+        params=params,
+        joints=np.zeros((n_frames, 0, 3), np.float32),
+        residuals=np.full((n_frames, 2), 0.01, np.float32) * np.array([1, 2], np.float32),
+        keypoint_names=("left_knee", "right_knee"),
+        fps=fps,
+        body={"model_type": model_type, "gender": gender, "name": "default"},
+        name="jump",
+        preset="smplify",
+        report=("Found.",),
     )
+    return replace(result, joints=world_matrices(body_of(result), result)[..., :3, 3].astype(np.float32))
 
 
 def random_track(n_frames: int = N_FRAMES, seed: int = 0, fps: float = 29.97, name: str = "jump") -> KeypointTrack:

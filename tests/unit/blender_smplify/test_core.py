@@ -21,6 +21,17 @@ def test_the_default_body_of_a_result_is_found():
     assert (body.name, body.gender, body.n_joints) == ("default", "female", 24)
 
 
+@pytest.mark.parametrize(("model_type", "n_joints"), [("smpl", 24), ("smplh", 52), ("smplx", 55)])
+def test_a_result_has_the_body_of_its_type(model_type, n_joints):
+    body = core.body_of(result(model_type=model_type))
+    assert (body.model_type, body.n_joints) == (model_type, n_joints)
+
+
+def test_a_type_that_is_not_known_is_told():
+    with pytest.raises(core.BodyError, match="no default body of the type 'mano'"):
+        core.body_of(result(model_type="mano"))
+
+
 @pytest.mark.parametrize("body", [{"name": "mine.npz"}, {"path": "/nowhere/mine.npz"}])
 def test_another_body_is_told_by_name(body):
     with pytest.raises(core.BodyError, match=r"mine\.npz"):

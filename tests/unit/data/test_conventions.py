@@ -19,12 +19,20 @@ LIMBS = json.loads((PARITY / "limb_indices_body.json").read_text())
         ("h36m", 17),
         ("halpe_26", 26),
         ("human_data", 190),
+        ("freemocap", 75),
+        ("freemocap_543", 543),
+        ("freemocap_553", 553),
         ("mediapipe_body", 33),
+        ("mediapipe_holistic", 75),
+        ("mediapipe_holistic_543", 543),
+        ("mediapipe_holistic_553", 553),
+        ("mhr70", 70),
         ("openpose_25", 25),
         ("openpose_25b", 25),
         ("smpl", 24),
         ("smpl_22", 22),
         ("smpl_45", 45),
+        ("smplh", 73),
         ("smplh_52", 52),
         ("smplx", 144),
         ("smplx_55", 55),
@@ -38,7 +46,7 @@ def test_number_of_keypoints(name: str, n_keypoints: int) -> None:
 
 def test_all_registered_conventions_can_be_had() -> None:
     names = list_conventions()
-    assert len(names) == 52
+    assert len(names) == 60
     assert list(names) == sorted(names)
     assert all(get_convention(name).names for name in names)
 
@@ -52,7 +60,10 @@ def test_order_of_smpl() -> None:
 
 @pytest.mark.parametrize(
     ("alias", "name"),
-    [("body_25", "openpose_25"), ("body_25b", "openpose_25b"), ("coco_17", "coco"), ("mediapipe", "mediapipe_body"), ("human36m", "h36m")],
+    [
+        *(("body_25", "openpose_25"), ("body_25b", "openpose_25b"), ("coco_17", "coco"), ("mediapipe", "mediapipe_body")),
+        *(("human36m", "h36m"), ("holistic", "mediapipe_holistic"), ("sam_3d_body", "mhr70")),
+    ],
 )
 def test_aliases(alias: str, name: str) -> None:
     assert get_convention(alias) == get_convention(name)

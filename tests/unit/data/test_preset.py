@@ -1,12 +1,14 @@
 import copy
 import json
+import logging
 import math
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from fitting.data import preset as preset_module
-from fitting.data.preset import PRESET_FOLDERS, Preset, check_stage, handler_keys_of, list_presets, load_preset
+from fitting.data.preset import PRESET_FOLDERS, Preset, check_stage, handler_keys_of, list_presets, load_preset, read_preset
 from fitting.errors import PresetError
 
 HANDLERS = [
@@ -30,6 +32,7 @@ VALUES = {
 }
 """No value is the default of its key."""
 
+CONFIGS = Path(__file__).parents[2] / "data" / "configs"
 SHIPPED = {"smplify", "xrmocap_smplify"}
 
 
@@ -98,6 +101,7 @@ def test_defaults():
         ({"start": "hips"}, "The preset 'mine' has start = 'hips', expected one of torso, zeros."),
         ({"info_level": 1}, "The preset 'mine' has info_level = 1, expected one of stage, step."),
         ({"use_one_betas_per_video": 1}, "The preset 'mine' has use_one_betas_per_video = 1, expected true or false."),
+        ({"description": 5}, "The preset 'mine' has description = 5, expected a text."),
         ({"verbose": "yes"}, "The preset 'mine' has verbose = 'yes', expected true or false."),
         ({"body_model": "SMPL"}, "The preset 'mine' has body_model = 'SMPL', expected {...}."),
         ({"optimizer": None}, "The preset 'mine' has optimizer = None, expected {...}."),
@@ -249,10 +253,10 @@ def test_presets_beside_or_inside_the_package(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"{", "The preset 'wrong.json' is not valid JSON (Expecting property name enclosed in double quotes"),
-        (b"\xff\xfe", "The preset 'wrong.json' is not valid JSON ('utf-8' codec can't decode"),
-        (b"[1]", "The preset 'wrong.json' holds a list, expected {...}. Start from a shipped preset."),
-        (b"null", "The preset 'wrong.json' holds a NoneType, expected {...}."),
+        (b"{", "The config 'wrong.json' is not valid JSON (Expecting property name enclosed in double quotes"),
+        (b"\xff\xfe", "The config 'wrong.json' is not UTF-8 text ('utf-8' codec can't decode"),
+        (b"[1]", "The config 'wrong.json' holds a list, expected {...}. Start from a shipped preset."),
+        (b"null", "The config 'wrong.json' holds a NoneType, expected {...}."),
         (b"{}", "The preset 'wrong' needs 'handlers': a list of at least one {...}."),
     ],
 )
@@ -286,3 +290,113 @@ def test_shipped_presets(name):
     assert [build_handler(handler).handler_key for handler in preset.handlers] == handler_keys_of(preset.handlers)
     assert build_body_model(preset.body_model).n_betas == preset.body_model["num_betas"]
     TorchOptimizer(preset.optimizer, preset.grad_clip)
+
+
+def test_a_preset_with_a_base(tmp_path):
+    mine().save(tmp_path / "mine.json")
+    (tmp_path / "other.json").write_text(json.dumps({"_base_": "mine.json", "body_model": {"gender": "male"}, "n_epochs": 7}))
+    other = load_preset(tmp_path / "other.json")
+    assert other.to_dict() == {**VALUES, "body_model": {"gender": "male", "num_betas": 4}, "n_epochs": 7}
+    assert other.name == "other"
+
+
+def test_a_config_of_xrmocap():
+    preset, warnings = read_preset(CONFIGS / "xrmocap_body.py")
+    assert (preset.name, preset.type, preset.n_epochs, preset.verbose, preset.info_level) == ("xrmocap_body", "SMPLify", 2, True, "stage")
+    assert (preset.grad_clip, preset.use_one_betas_per_video, preset.start) == (1.0, False, "torso")
+    assert handler_keys_of(preset.handlers) == ["keypoints3d_mse", "shape_prior", "joint_prior", "pose_prior", "keypoints3d_limb_len"]
+    assert [stage["n_iter"] for stage in preset.stages] == [3, 6]
+    assert preset.ignore_keypoints == ("left_foot", "right_foot")
+    assert [warning.split(" = ")[0] for warning in warnings] == ["model_path", "prior_folder"]
+    assert Preset.from_dict(preset.to_dict(), preset.name) == preset
+
+
+def test_a_config_of_mmhuman3d():
+    preset, warnings = read_preset(CONFIGS / "mmhuman3d_body.py")
+    assert (preset.n_epochs, preset.grad_clip, preset.use_one_betas_per_video, preset.start) == (3, None, False, "torso")
+    assert [stage["n_iter"] for stage in preset.stages] == [4, 6, 8]
+    assert preset.optimizer == {"type": "Adam", "lr": 0.01, "betas": [0.9, 0.999]}
+    assert len(warnings) == 6
+    assert Preset.from_dict(preset.to_dict(), preset.name) == preset
+
+
+@pytest.mark.parametrize("name", ["xrmocap_body.py", "mmhuman3d_body.py"])
+def test_configs_of_others_build(name):
+    from fitting import build_registrant
+
+    config = load_preset(CONFIGS / name).to_dict()
+    registrant = build_registrant({**config, "device": "cpu"})
+    assert [handler.handler_key for handler in registrant.handlers] == handler_keys_of(config["handlers"])
+
+
+def test_what_a_config_has_beyond_a_preset_is_logged(caplog):
+    with caplog.at_level(logging.WARNING, "fitting"):
+        preset = load_preset(CONFIGS / "xrmocap_body.py")
+    assert preset == read_preset(CONFIGS / "xrmocap_body.py")[0]
+    assert [record.getMessage().split(" = ")[0] for record in caplog.records] == [
+        "xrmocap_body.py: model_path",
+        "xrmocap_body.py: prior_folder",
+    ]
+
+
+SPECIFIED = """
+type = 'SMPLify'
+
+verbose = True
+info_level = 'step'
+logger = None
+n_epochs = 1
+use_one_betas_per_video = True
+ignore_keypoints = ['neck_openpose', 'left_hip_extra']
+body_model = dict(type='SMPL', gender='neutral', num_betas=10, keypoint_convention='smpl_45', batch_size=1, logger=logger)
+
+optimizer = dict(type='LBFGS', max_iter=20, lr=1.0, line_search_fn='strong_wolfe')
+
+handlers = [
+    dict(
+        handler_key='keypoints3d_mse',
+        type='Keypoint3dMSEHandler',
+        mse_loss=dict(type='KeypointMSELoss', loss_weight=10.0, reduction='sum', sigma=100),
+        logger=logger),
+]
+
+stages = [
+    # stage 0
+    dict(n_iter=10, fit_body_pose=False, pose_prior_weight=0.0),  # not in use
+    dict(n_iter=30, keypoints3d_mse_weight=10.0, keypoints3d_mse_reduction='sum', use_shoulder_hip_only=False),
+]
+"""
+
+
+def test_the_config_of_the_specification(tmp_path):
+    (tmp_path / "smplify.py").write_text(SPECIFIED)
+    preset, warnings = read_preset(tmp_path / "smplify.py")
+    assert warnings == []
+    assert (preset.info_level, preset.use_one_betas_per_video, preset.grad_clip) == ("step", True, 1.0)
+    assert preset.handlers[0] == {
+        "handler_key": "keypoints3d_mse",
+        "type": "Keypoint3dMSEHandler",
+        "mse_loss": {"type": "KeypointMSELoss", "loss_weight": 10.0, "reduction": "sum", "sigma": 100},
+    }
+    assert preset.stages[0] == {"n_iter": 10, "fit_body_pose": False, "pose_prior_weight": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("import os", "Line 1 of 'mine.py' imports something (import os)."),
+        ("type = 'SMPLify'", "The preset 'mine' needs 'handlers': a list of at least one {...}."),
+        ("type = 'SMPLifyXD'\nhandlers = [dict(type='A', handler_key='a')]\nstages = [{}]", "The preset 'mine' has the type 'SMPLifyXD'."),
+        (
+            "num_epochs = 1\nkeypoints3d_loss = dict(type='A')\nstages = [dict(num_itr=1)]",
+            "Stage 0 of the preset 'mine' has an unknown key",
+        ),
+        ("handlers = [5]\nstages = [{}]", "The preset 'mine' needs 'handlers'"),
+        ("handlers = [dict(type='A', handler_key='a')]\nstages = [{}]\nstage = 1", "The preset 'mine' has an unknown key 'stage'."),
+    ],
+)
+def test_configs_that_are_no_presets(tmp_path, source, sentence):
+    (tmp_path / "mine.py").write_text(source)
+    with pytest.raises(PresetError) as raised:
+        load_preset(tmp_path / "mine.py")
+    assert str(raised.value).startswith(sentence)

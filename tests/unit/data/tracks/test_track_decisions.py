@@ -142,8 +142,10 @@ def test_names_of_the_tools(raw: str, expected: str) -> None:
 def test_every_known_spelling_leads_to_the_vocabulary() -> None:
     from fitting.data.tracks.naming import _families
 
-    vocabulary = set(get_convention("human_data").names)
-    assert len(_families()) == 6
+    vocabulary = {
+        name for convention in ("human_data", "mediapipe_holistic", "mhr70", "coco_wholebody") for name in get_convention(convention).names
+    }
+    assert len(_families()) == 9
     for family in _families():
         assert set(family.names.values()) <= vocabulary, family.name
         assert family.marks <= set(family.names), family.name
@@ -187,7 +189,7 @@ def as_array(run: Run, name: str) -> np.ndarray:
 @pytest.mark.parametrize(
     "name",
     [
-        *("smpl", "smpl_22", "smpl_24", "smpl_45", "smplh_52", "smplx", "openpose_25", "openpose_25b", "instavariety", "halpe_26"),
+        *("smpl", "smpl_22", "smpl_24", "smpl_45", "smplh", "smplh_52", "smplx", "openpose_25", "openpose_25b", "instavariety", "halpe_26"),
         *("coco", "h36m", "h36m_mmpose", "coco_wholebody", "mpii", "penn_action", "panoptic", "fourdag_19", "mediapipe_body"),
     ],
 )
@@ -219,5 +221,5 @@ def test_arrays_in_no_known_order(n_keypoints: int, message: str) -> None:
 
 
 def test_only_convention_with_that_many(run: Run) -> None:
-    faces = np.random.default_rng(0).normal(size=(10, 73, 3))
-    assert guess_convention(faces, "a.npy")[0].name == "flame"
+    faces = np.random.default_rng(0).normal(size=(10, 7, 3))
+    assert guess_convention(faces, "a.npy")[0].name == "face3d"

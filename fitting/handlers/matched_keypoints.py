@@ -1,0 +1,72 @@
+"""What handlers of observed keypoints share: the body's keypoints and their weights, in the convention of the observation."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.conventions import Convention, conversion_matrix, get_convention
+from ..errors import FittingError, did_you_mean
+from .base import BaseHandler, build_loss
+from .conversion import ConversionCache
+
+
+class MatchedKeypointHandler(BaseHandler):
+    """A loss between keypoints of the body and those observed.
+
+    Args:
+        mse_loss: The loss or its config.
+        handler_key: Key of the term.
+        keypoint_approximate: Keypoints of similar meaning (`neck` and `neck_openpose`) stand for each other, and
+            those that are defined by others (the middle of the hips) are computed from them.
+        keypoint_weights: Weight of single keypoints, by name; 1 for the others. For points that skeletons define differently.
+        device: See `BaseHandler`.
+        logger: See `BaseHandler`.
+    """
+
+    def __init__(
+        self,
+        mse_loss: nn.Module | Mapping[str, Any],
+        handler_key: str,
+        keypoint_approximate: bool = False,
+        keypoint_weights: Mapping[str, float] | None = None,
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(handler_key, device, logger)
+        self.loss = build_loss(mse_loss)
+        self.keypoint_weights = dict(keypoint_weights or {})
+        known = get_convention("human_data").names
+        for name in self.keypoint_weights:
+            if name not in known:
+                raise FittingError(f"keypoint_weights of {handler_key!r} names {name!r}, which is no keypoint.", did_you_mean(name, known))
+        self._conversions = ConversionCache(keypoint_approximate)
+
+    def check_convention(self, convention: Convention, model_convention: str) -> None:
+        """Refuses keypoints of which the body has none at all: nothing would be fitted.
+
+        Raises:
+            FittingError: No keypoint in common.
+        """
+        approximate = self._conversions.approximate
+        if not conversion_matrix(model_convention, convention, approximate=approximate, derive=approximate).any():
+            raise FittingError(
+                f"The body has none of the keypoints of {convention.name!r} by the same name ({', '.join(convention.names[:3])}, ...).",
+                "The keypoints have other names than the body's."
+                if approximate
+                else f"Write keypoint_approximate = true for the handler {self.handler_key!r}.",
+            )
+
+    def matched(
+        self, convention: Convention, model_joints: Tensor, model_joints_convention: str, model_joints_weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The body's (F, K, 3) keypoints in a convention, and their (K,) weights: 0 for those that the body lacks."""
+        convert = self._conversions.get(model_joints_convention, convention, model_joints)
+        weights = convert.known
+        if model_joints_weights is not None:
+            weights = weights * (convert.matrix @ model_joints_weights)
+        if self.keypoint_weights:
+            weights = weights * weights.new_tensor([self.keypoint_weights.get(name, 1.0) for name in convention.names])
+        return convert(model_joints), weights
