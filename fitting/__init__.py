@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # `as`: type checkers take these names as public
     from .api import fit as fit
     from .body import BodyModel as BodyModel, load_body as load_body
+    from .data.amass import read_amass as read_amass, write_amass as write_amass
+    from .data.config_file import Config as Config, load_config as load_config
     from .data.conventions import Convention as Convention, get_convention as get_convention, list_conventions as list_conventions
     from .data.conversion import convert_keypoints as convert_keypoints
     from .data.keypoints import Keypoints as Keypoints
+    from .data.motion import Motion as Motion
     from .data.preset import Preset as Preset, list_presets as list_presets, load_preset as load_preset
     from .data.result import FitResult as FitResult
+    from .data.smpl_codec import read_smpl as read_smpl, write_smpl as write_smpl
+    from .data.smpl_data import SMPLData as SMPLData
+    from .data.smplx_data import SMPLXData as SMPLXData, SMPLXDData as SMPLXDData, auto_load_smpl_data as auto_load_smpl_data
     from .data.tracks import KeypointTrack as KeypointTrack, read_track as read_track, read_tracks as read_tracks
     from .device import devices as devices
     from .errors import FitCancelled as FitCancelled, FittingError as FittingError
@@ -27,10 +33,13 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
         Keypoint3dLimbLenInput as Keypoint3dLimbLenInput,
         Keypoint3dMSEHandler as Keypoint3dMSEHandler,
         Keypoint3dMSEInput as Keypoint3dMSEInput,
+        ParameterPriorHandler as ParameterPriorHandler,
         build_handler as build_handler,
         build_loss as build_loss,
     )
     from .losses import (
+        AxisPriorLoss as AxisPriorLoss,
+        HandPosePriorLoss as HandPosePriorLoss,
         JointAccelerationLoss as JointAccelerationLoss,
         JointPriorLoss as JointPriorLoss,
         KeypointMSELoss as KeypointMSELoss,
@@ -42,31 +51,44 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
         SmoothJointLoss as SmoothJointLoss,
     )
     from .progress import Progress as Progress
-    from .registrant import SMPLify as SMPLify, build_registrant as build_registrant
+    from .registrant import (
+        SMPLify as SMPLify,
+        SMPLifyBaseHook as SMPLifyBaseHook,
+        SMPLifyH as SMPLifyH,
+        SMPLifyVerboseHook as SMPLifyVerboseHook,
+        SMPLifyX as SMPLifyX,
+        build_registrant as build_registrant,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "api": ("fit",),
     "body": ("BodyModel", "load_body"),
+    "data.amass": ("read_amass", "write_amass"),
+    "data.config_file": ("Config", "load_config"),
     "data.conventions": ("Convention", "get_convention", "list_conventions"),
     "data.conversion": ("convert_keypoints",),
     "data.keypoints": ("Keypoints",),
+    "data.motion": ("Motion",),
     "data.preset": ("Preset", "list_presets", "load_preset"),
     "data.result": ("FitResult",),
+    "data.smpl_codec": ("read_smpl", "write_smpl"),
+    "data.smpl_data": ("SMPLData",),
+    "data.smplx_data": ("SMPLXData", "SMPLXDData", "auto_load_smpl_data"),
     "data.tracks": ("KeypointTrack", "read_track", "read_tracks"),
     "device": ("devices",),
     "errors": ("FitCancelled", "FittingError"),
     "handlers": (
         *("BaseHandler", "BaseInput", "BetasPriorHandler", "BodyPosePriorHandler", "JointMotionHandler", "Keypoint3dLimbLenHandler"),
-        *("Keypoint3dLimbLenInput", "Keypoint3dMSEHandler", "Keypoint3dMSEInput", "build_handler", "build_loss"),
+        *("Keypoint3dLimbLenInput", "Keypoint3dMSEHandler", "Keypoint3dMSEInput", "ParameterPriorHandler", "build_handler", "build_loss"),
     ),
     "losses": (
-        *("JointAccelerationLoss", "JointPriorLoss", "KeypointMSELoss", "LimbLengthLoss", "Loss", "MaxMixturePriorLoss"),
-        *("PoseRegLoss", "ShapePriorLoss", "SmoothJointLoss"),
+        *("AxisPriorLoss", "HandPosePriorLoss", "JointAccelerationLoss", "JointPriorLoss", "KeypointMSELoss", "LimbLengthLoss", "Loss"),
+        *("MaxMixturePriorLoss", "PoseRegLoss", "ShapePriorLoss", "SmoothJointLoss"),
     ),
     "progress": ("Progress",),
-    "registrant": ("SMPLify", "build_registrant"),
+    "registrant": ("SMPLify", "SMPLifyBaseHook", "SMPLifyH", "SMPLifyVerboseHook", "SMPLifyX", "build_registrant"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, "__version__"])  # noqa: PLE0605

@@ -16,8 +16,8 @@ from .data.result import FitResult
 from .data.tracks.track import KeypointTrack
 from .device import threads_for
 from .errors import TrackError
-from .losses.hands import N_FINGER_JOINTS
 from .handlers import Keypoint3dLimbLenInput, Keypoint3dMSEInput
+from .losses.hands import N_FINGER_JOINTS
 from .progress import ProgressCallback
 from .registrant import build_registrant
 from .rotations import unwrap_axis_angle
@@ -70,8 +70,8 @@ def fit(
 
     model_joints = output.pop("joints").cpu()
     params = {name: value.cpu() for name, value in output.items()}
-    turns = unwrap_axis_angle(model.cpu().full_pose(params).unflatten(1, (-1, 3))).flatten(1)
-    params |= dict(zip(model.pose_parts, turns.split([3 * n_joints for n_joints in model.pose_parts.values()], 1), strict=True))
+    turns = torch.unflatten(model.cpu().full_pose(params), 1, (-1, 3))
+    params |= model.parts_of_pose(unwrap_axis_angle(turns).flatten(1))
     params["transl"] = params["transl"] + torch.as_tensor(centre)
     return FitResult(
         params={name: value.numpy() for name, value in params.items()},

@@ -121,8 +121,8 @@ class BodyModel(nn.Module):
         # What moves next to nothing is held by priors, which count as a lever of 5 cm.
         levers = (levers + 0.05**2).sqrt().repeat_interleave(3)
         shape = torch.cat([self.joint_shapedirs, self.surface_shapedirs]).square().sum(1).mT @ keypoint_weights
-        betas, expression = (shape + 1e-3**2).sqrt().split([self.n_betas, self.n_expressions])
-        effects = dict(zip(self.pose_parts, levers.split([3 * n_joints for n_joints in self.pose_parts.values()]), strict=True))
+        betas, expression = torch.split((shape + 1e-3**2).sqrt(), [self.n_betas, self.n_expressions])
+        effects = self.parts_of_pose(levers)
         if self.hand_components is not None:
             for name, components in zip(HAND_POSES, self.hand_components, strict=True):
                 effects[name] = (components.square() @ effects[name].square()).sqrt()
@@ -175,6 +175,11 @@ class BodyModel(nn.Module):
                 part = part @ self.hand_components[HAND_POSES.index(name)]
             parts.append(part.expand(n_frames, -1))
         return torch.cat(parts, 1) + self.pose_mean
+
+    def parts_of_pose(self, full_pose: Tensor) -> dict[str, Tensor]:
+        """The parts (..., 3 N) of a full pose (..., 3 J) by name."""
+        widths = [3 * n_joints for n_joints in self.pose_parts.values()]
+        return dict(zip(self.pose_parts, torch.split(full_pose, widths, -1), strict=True))
 
     def _complete(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All parameters: those given, checked, and zeros for the others."""

@@ -28,6 +28,8 @@ class CarriedPoints:
         point, joint = torch.nonzero(weights, as_tuple=True)
         pairs = torch.arange(len(point))
         self.parents = tree.parents
+        # All joints of one depth at a time: a hand has fifteen joints, but is three deep.
+        self.levels = [(torch.tensor(level), torch.tensor([tree.parents[joint] for joint in level])) for level in tree.levels]
         self.point, self.joint = point, joint
         self.weight = weights[point, joint][:, None]
         self.to_points = weights.new_zeros(len(weights), len(point))
@@ -43,6 +45,7 @@ class CarriedPoints:
                 setattr(self, name, getattr(self, name).to(like))
             for name in ("point", "joint"):
                 setattr(self, name, getattr(self, name).to(like.device))
+            self.levels = [(level.to(like.device), parents.to(like.device)) for level, parents in self.levels]
         return self
 
     def pose(self, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, rest_points: Tensor) -> Tensor:
@@ -66,9 +69,10 @@ class _PosedPoints(torch.autograd.Function):
         world = torch.empty_like(rotations)
         joints = torch.empty_like(turns)
         world[:, :, 0], joints[:, 0] = rotations[:, :, 0], rest[:, 0]
-        for joint, parent in enumerate(carried.parents[1:], 1):
-            world[:, :, joint] = _product(world[:, :, parent], rotations[:, :, joint])
-            joints[:, joint] = joints[:, parent] + _turned(world[:, :, parent], rest[:, joint] - rest[:, parent])
+        for level, parents in carried.levels:
+            above = world[:, :, parents]
+            world[:, :, level] = _product(above, rotations[:, :, level])
+            joints[:, level] = joints[:, parents] + _turned(above, rest[:, level] - rest[:, parents])
         # One arm for each pair of a point and a joint that carries it: from the joint to the point, posed.
         arms = _turned(world[:, :, carried.joint], rest_surface[:, carried.point] - rest[:, carried.joint])
         surface = carried.to_points @ ((arms + joints[:, carried.joint]) * carried.weight)

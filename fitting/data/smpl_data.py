@@ -18,15 +18,15 @@ N_DEFAULT_SHAPES = 10
 """Number of betas and of expressions where none are given, as XRMoCap."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False)
 class SMPLData:
     """F frames of SMPL with S shape values, metres and radians, y up; float types stay as they are given.
 
-    Unlike XRMoCap's, an object never changes: `fromfile`, `load`, `from_dict` and `from_param_dict` give a new one.
+    `SMPLData()` is one frame of zeros; `from_param_dict` and `load` fill an object, `fromfile` and `from_dict` make one, as in XRMoCap.
 
     Attributes:
         gender: "neutral", "male" or "female".
-        fullpose: (F, 24, 3) axis-angle, the root first; (F, 72) is taken, too.
+        fullpose: (F, 24, 3) axis-angle, the root first; (F, 72) is taken, too. One frame of zeros when not given.
         transl: (F, 3); zeros when not given.
         betas: (1, S) or (F, S); ten zeros when not given.
         mask: (F,) uint8, 1 where the person is there; ones when not given. One value stands for all frames.
@@ -39,7 +39,7 @@ class SMPLData:
     required_keys: ClassVar[tuple[str, ...]] = ("gender", "fullpose", "transl", "betas")
 
     gender: str = "neutral"
-    fullpose: Floats
+    fullpose: Floats | None = None
     transl: Floats | None = None
     betas: Floats | None = None
     mask: NDArray[np.uint8] | None = None
@@ -47,12 +47,14 @@ class SMPLData:
     def __post_init__(self) -> None:
         if self.gender not in GENDERS:
             raise ResultError(f"There is no gender {self.gender!r}.", did_you_mean(str(self.gender), GENDERS))
+        if self.fullpose is None:
+            self.fullpose = np.zeros((1, self.get_fullpose_dim(), 3))
         for name, value in self._checked().items():
-            object.__setattr__(self, name, value)  # the one way to normalise the fields of a frozen dataclass
+            setattr(self, name, value)
 
     def _checked(self) -> dict[str, Any]:
         n_frames, n_joints = n_rows(self.fullpose), self.get_fullpose_dim()
-        flat = np.ndim(self.fullpose) == 2
+        flat = getattr(self.fullpose, "ndim", 3) == 2
         pose = as_floats("fullpose", self.fullpose, (n_frames, 3 * n_joints) if flat else (n_frames, n_joints, 3))
         transl = np.zeros((n_frames, 3), pose.dtype) if self.transl is None else self.transl
         mask = as_floats("mask", np.ones(n_frames) if self.mask is None else self.mask, ((1, n_frames),))
@@ -70,7 +72,7 @@ class SMPLData:
 
     def get_batch_size(self) -> int:
         """Number of frames F."""
-        return len(self.fullpose)
+        return len(self.get_fullpose())
 
     def get_gender(self) -> str:
         """The gender: "neutral", "male" or "female"."""
@@ -78,15 +80,15 @@ class SMPLData:
 
     def get_fullpose(self) -> Floats:
         """(F, J, 3) axis-angle of all joints."""
-        return self.fullpose
+        return np.asarray(self.fullpose)
 
     def get_global_orient(self) -> Floats:
         """(F, 3) axis-angle of the root."""
-        return self.fullpose[:, 0]
+        return self.get_fullpose()[:, 0]
 
     def get_body_pose(self) -> Floats:
         """(F, 23, 3) axis-angle of the joints of the body without the root; 21 joints for SMPL-X."""
-        return self.fullpose[:, 1 : 1 + dict(POSE_PARTS[self.model_type])["body_pose"]]
+        return self.get_fullpose()[:, 1 : 1 + dict(POSE_PARTS[self.model_type])["body_pose"]]
 
     def get_transl(self) -> Floats:
         """(F, 3) translation, metres."""
@@ -102,27 +104,26 @@ class SMPLData:
 
     def to_param_dict(self, repeat_betas: bool = True) -> dict[str, Floats]:
         """`betas`, `transl` and the parts of the pose, (F, 3 per joint), by the names of `smplx`."""
-        parts = split_pose(self.fullpose, self.model_type)
+        parts = split_pose(self.get_fullpose(), self.model_type)
         return {"betas": self.get_betas(repeat_betas), **parts, "transl": self.get_transl()}
 
-    @classmethod
-    def from_param_dict(cls, param_dict: Mapping[str, Any], gender: str = "neutral", mask: ArrayLike | None = None) -> Self:
-        """What a registrant or a body model gives back; arrays or tensors.
+    def from_param_dict(self, param_dict: Mapping[str, Any], gender: str | None = None, mask: ArrayLike | None = None) -> Self:
+        """Takes what a registrant or a body model gives back, arrays or tensors, in place of all it held; gives the object itself.
 
         Args:
             param_dict: `global_orient` and `body_pose`; what else there is of `transl`, `betas`, further parts of the pose,
                 `expression` and `displacement` is taken; other keys are left out.
-            gender: The gender of the body.
+            gender: The gender of the body; as it was when not given.
             mask: (F,) 1 where the person is there; ones when not given.
 
         Raises:
             ResultError: A parameter is missing or has the wrong shape, or hands are given as components.
         """
         if missing := [name for name in ("global_orient", "body_pose") if name not in param_dict]:
-            raise ResultError(f"The parameters of a {cls.__name__} lack {', '.join(missing)}.", "Give what a fit has given back.")
+            raise ResultError(f"The parameters of a {type(self).__name__} lack {', '.join(missing)}.", "Give what a fit has given back.")
         n_frames = n_rows(param_dict["global_orient"])
         parts: list[Floats] = []
-        for name, n_joints in POSE_PARTS[cls.model_type]:
+        for name, n_joints in POSE_PARTS[self.model_type]:
             part = param_dict.get(name)
             if part is None:
                 part = np.zeros((n_frames, 3 * n_joints), parts[0].dtype)
@@ -134,10 +135,9 @@ class SMPLData:
                     "Use a body with use_pca=False.",
                 )
             parts.append(as_floats(name, part, (n_frames, 3 * n_joints)))
-        names = {field.name for field in fields(cls)} - {"gender", "fullpose", "mask"}
+        names = {field.name for field in fields(self)} - {"gender", "fullpose", "mask"}
         others = {name: param_dict[name] for name in names if name in param_dict}
-        arguments: dict[str, Any] = {"gender": gender, "fullpose": np.concatenate(parts, axis=1), "mask": mask, **others}
-        return cls(**arguments)
+        return self._take({"gender": gender or self.gender, "fullpose": np.concatenate(parts, axis=1), "mask": mask, **others})
 
     def to_motion(self, fps: float | None = None, hand_mean: ArrayLike | None = None) -> Motion:
         """The same as a `Motion`, whose hands are absolute.
@@ -178,7 +178,7 @@ class SMPLData:
                 "XRMoCap has SMPLData and SMPLXData; for SMPL-H use AMASS or .smpl.",
             )
         motion = motion.with_up_axis("y")
-        return cls.from_param_dict(_shifted(motion.params, hand_mean, -1), motion.gender)
+        return cls().from_param_dict(_shifted(motion.params, hand_mean, -1), motion.gender)
 
     def dump(self, path: str | Path) -> None:
         """Writes the `.npz` that XRMoCap reads, whole or not at all.
@@ -213,10 +213,18 @@ class SMPLData:
         with naming_file(path):
             return cls.from_dict(values)
 
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """The same as `fromfile`."""
-        return cls.fromfile(path)
+    def load(self, path: str | Path) -> Self:
+        """Takes what a file of `dump` or of XRMoCap holds, in place of all it held; gives the object itself.
+
+        Raises:
+            ResultError: Not such a file.
+        """
+        return self._take(vars(self.fromfile(path)))
+
+    def _take(self, values: Mapping[str, Any]) -> Self:
+        """Replaces all fields, once they are known to be right."""
+        vars(self).update(vars(type(self)(**values)))
+        return self
 
 
 def as_rows(name: str, value: Any, n_frames: int, dtype: np.dtype[Any]) -> Floats:

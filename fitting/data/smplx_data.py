@@ -15,7 +15,7 @@ from .smpl_data import SMPLData, as_rows, repeated
 N_SMPLX_VERTICES = 10475
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False)
 class SMPLXData(SMPLData):
     """F frames of SMPL-X with S shape values and E expressions.
 
@@ -45,7 +45,7 @@ class SMPLXData(SMPLData):
         return {**super().to_param_dict(repeat_betas), "expression": self.get_expression(repeat_expression)}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(eq=False)
 class SMPLXDData(SMPLXData):
     """F frames of SMPL-X with V vertices that are displaced.
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +73,7 @@ class BaseHandler:
 
     def get_loss_weight(self) -> float:
         """Weight of the loss where a stage gives none."""
-        return 0.0 if self.loss is None else float(cast(float, self.loss.loss_weight))
+        return 0.0 if self.loss is None else float(getattr(self.loss, "loss_weight", 1.0))
 
     def check_input(self, related_input: Any, model_convention: str) -> None:
         """Raises FittingError for an input that this handler cannot use; called once, before a fit.
@@ -160,11 +160,12 @@ def build_loss(config: Mapping[str, Any] | nn.Module) -> nn.Module:
     return LOSSES.build(config)
 
 
-def build_handler(config: Mapping[str, Any] | BaseHandler | BaseInput) -> Any:
+def build_handler(config: Mapping[str, Any] | BaseHandler | BaseInput, **defaults: Any) -> Any:
     """A handler or an input from its config; an object is handed back as it is.
 
     Args:
         config: `type` (a name or the class itself) and the arguments of the constructor.
+        defaults: Arguments that are used where the config lacks them and the constructor knows them.
 
     Raises:
         PresetError: Unknown type, unknown or missing argument.
@@ -172,4 +173,4 @@ def build_handler(config: Mapping[str, Any] | BaseHandler | BaseInput) -> Any:
     """
     if not isinstance(config, Mapping | BaseHandler | BaseInput):
         raise TypeError(f"The handler is a {type(config).__name__}, expected a config (dict), a BaseHandler or a BaseInput.")
-    return HANDLERS.build(config)
+    return HANDLERS.build(config, **defaults)

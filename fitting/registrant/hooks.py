@@ -147,4 +147,4 @@ def _with_total(terms: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _listed(losses: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {float(value):.6g}" if getattr(value, "ndim", 0) == 0 else f"{key} not a scalar" for key, value in losses.items())
+    return ", ".join(f"{key} {float(value):.6g}" for key, value in losses.items() if getattr(value, "ndim", 0) == 0)

@@ -84,7 +84,7 @@ class SMPLify:
         if isinstance(body_model, Mapping):
             body_model = {"type": self._body_type(), **body_model}
         self.body_model = build_body_model(body_model).to(self.device)
-        self.handlers: list[BaseHandler] = [build_handler(handler).to(self.device) for handler in handlers]
+        self.handlers: list[BaseHandler] = [build_handler(handler, device=self.device).to(self.device) for handler in handlers]
         self.stages = [dict(stage) for stage in stages]
         self.n_epochs = n_epochs
         self.use_one_betas_per_video = use_one_betas_per_video
@@ -194,7 +194,8 @@ class SMPLify:
         check_stage(stage, self._keys(), self.OPTIM_PARAM, "the stage")
         inputs = self._inputs(input_list)
         n_frames = next(iter(inputs.values())).get_batch_size()
-        parameters = {name: torch.as_tensor(value).to(self.device) for name, value in optim_param.items()}
+        zeros = {name: torch.zeros(1, width) for name, width in self.body_model.parameter_shapes().items()}
+        parameters = {name: torch.as_tensor(value).to(self.device) for name, value in {**zeros, **optim_param}.items()}
         given = {"input_list": input_list, "optim_param": parameters}
         self.hooks.call("before_evaluate", **given)
         problem = self._problem(stage, inputs, parameters, n_frames, may_fit=False)

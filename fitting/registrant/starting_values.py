@@ -86,9 +86,8 @@ def first_values(
     if one_shape:
         values["betas"] = values["betas"].mean(0, keepdim=True)
     shared = {"betas"} if one_shape else set()
-    return {
-        name: value.detach().to(device, torch.float32).expand(1 if name in shared else n_frames, -1).clone() for name, value in values.items()
-    }
+    rows = {name: 1 if name in shared else n_frames for name in values}
+    return {name: value.detach().to(device, torch.float32).expand(rows[name], -1).clone() for name, value in values.items()}
 
 
 def _observed_keypoints(inputs: Mapping[str, BaseInput]) -> tuple[Tensor, Tensor, Any] | None:

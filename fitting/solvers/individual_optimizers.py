@@ -49,9 +49,7 @@ class IndividualOptimizers:
         others = [name for name in objective.free if name not in self._own]
         if others and self._default is None:
             raise PresetError(f"No optimizer is given for {', '.join(others)}.", f"Add {others[0]}_optimizer, or {DEFAULT}.")
-        steps = [
-            Steps(solver, objective, [name], self._terms_of.get(name)) for name, solver in self._own.items() if name in objective.free
-        ]
+        steps = [Steps(solver, objective, [name], self._terms_of.get(name)) for name, solver in self._own.items() if name in objective.free]
         if others and self._default is not None:
             steps.append(Steps(self._default, objective, others))
         return iterate(steps, n_iter, ftol, on_iteration)

@@ -37,5 +37,5 @@ def test_smpl_data(tmp_path):
     np.testing.assert_array_equal(data.get_betas(repeat_betas=False), arrays["betas"])
     data.dump(tmp_path / "again.npz")
     assert_same_file(DATA / "sample_smpl_data.npz", tmp_path / "again.npz")
-    SMPLData.from_param_dict(data.to_param_dict(repeat_betas=False), data.get_gender(), data.get_mask()).dump(tmp_path / "third.npz")
+    SMPLData().from_param_dict(data.to_param_dict(repeat_betas=False), data.get_gender(), data.get_mask()).dump(tmp_path / "third.npz")
     assert_same_file(DATA / "sample_smpl_data.npz", tmp_path / "third.npz")

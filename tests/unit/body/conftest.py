@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fitting.body import BodyModel
+from fitting.body import BodyModel, load_body
 from fitting.data.bodies import JOINT_NAMES, PARENTS, BodyData
 from fitting.data.conventions import get_convention
 
@@ -42,10 +42,15 @@ def random_body(random_data):
     return BodyModel(random_data)
 
 
-@pytest.fixture(params=["random", "default"])
+@pytest.fixture(scope="session", params=["random", "default", "smplh", "smplx", "smplx, components"])
 def any_body(request, random_body, body):
-    """Bodies with and without pose correctives."""
-    return {"random": random_body, "default": body}[request.param]
+    """Bodies with and without pose correctives, hands, face and components of hands."""
+    if request.param == "random":
+        return random_body
+    if request.param == "default":
+        return body
+    model_type, _, components = request.param.partition(", ")
+    return load_body(model_type=model_type, n_betas=10, n_hand_components=6 if components else None, flat_hand_mean=model_type == "smplh")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fitting.body import BodyModel
+from fitting.body import BodyModel, load_body
 from fitting.errors import BodyError
 
 N_FRAMES = 3
@@ -22,11 +22,13 @@ def rotation(axis_angle):
     return np.eye(3) + math.sin(angle) * k + (1 - math.cos(angle)) * k @ k
 
 
-def posed_by_hand(data, betas, pose, global_orient, transl):
+def posed_by_hand(data, values):
     """(V, 3) vertices and (J, 3) joints of one frame: the equations of SMPL, joint by joint, vertex by vertex."""
-    n_betas = len(betas)
-    rotations = [rotation(turn) for turn in np.concatenate([global_orient, pose]).reshape(-1, 3)]
-    vertices = data.v_template + data.shapedirs[..., :n_betas] @ betas
+    transl = values["transl"]
+    rotations = [rotation(turn) for turn in values["full_pose"].reshape(-1, 3)]
+    vertices = data.v_template + data.shapedirs[..., : len(values["betas"])] @ values["betas"]
+    if "expression" in values:
+        vertices = vertices + data.expression_dirs @ values["expression"]
     rest = data.joint_regressor.astype(float) @ vertices
     if data.posedirs is not None:
         vertices = vertices + data.posedirs @ np.concatenate([(turn - np.eye(3)).ravel() for turn in rotations[1:]])
@@ -47,22 +49,30 @@ def posed_by_hand(data, betas, pose, global_orient, transl):
     return posed + transl, joints + transl
 
 
-def one_frame(values, frame):
+def one_frame(body, values, frame):
+    """The parameters of one frame, and its full pose: the parts in the order of the joints, hands with what belongs to them."""
     rows = {name: value[min(frame, len(value) - 1)].double().numpy() for name, value in values.items()}
-    return rows["betas"], rows["body_pose"], rows["global_orient"], rows["transl"]
+    components, mean = body.hand_components, body.pose_mean.double().numpy()
+    for side, name in enumerate(("left_hand_pose", "right_hand_pose")):
+        if name in rows:
+            pose = rows[name] if components is None else rows[name] @ components[side].double().numpy()
+            rows[name] = pose + mean[-90:].reshape(2, 45)[side]
+    order = ("global_orient", "body_pose", "jaw_pose", "leye_pose", "reye_pose", "left_hand_pose", "right_hand_pose")
+    return {**rows, "full_pose": np.concatenate([rows[name] for name in order if name in rows])}
 
 
 @pytest.mark.parametrize("shared_betas", [False, True])
 def test_joints_and_vertices_are_those_of_the_equations(any_body, random_parameters, shared_betas):
     values = random_parameters(any_body, N_FRAMES, shared_betas=shared_betas)
     output = any_body(**values, return_verts=True)
-    surface = [any_body.data.keypoint_vertices[name] for name in any_body.convention.names[24:]]
-    assert output.joints.shape == (N_FRAMES, 45, 3)
+    n_joints = any_body.n_joints
+    surface = [any_body.data.keypoint_vertices[name] for name in any_body.convention.names[n_joints:]]
+    assert output.joints.shape == (N_FRAMES, {24: 45, 52: 73, 55: 144}[n_joints], 3)
     for frame in range(N_FRAMES):
-        vertices, joints = posed_by_hand(any_body.data, *one_frame(values, frame))
-        np.testing.assert_allclose(output.joints[frame, :24], joints, atol=METRES)
+        vertices, joints = posed_by_hand(any_body.data, one_frame(any_body, values, frame))
+        np.testing.assert_allclose(output.joints[frame, :n_joints], joints, atol=METRES)
         np.testing.assert_allclose(output.vertices[frame], vertices, atol=METRES)
-        np.testing.assert_allclose(output.joints[frame, 24:], vertices[surface], atol=METRES)
+        np.testing.assert_allclose(output.joints[frame, n_joints:], vertices[surface], atol=METRES)
 
 
 def test_vertices_only_where_they_are_asked_for(body):
@@ -135,6 +145,35 @@ def test_wrong_shapes(random_body, random_parameters, wrong, sentence):
 def test_parents_that_are_no_tree(random_data):
     with pytest.raises(BodyError, match="no tree"):
         BodyModel(replace(random_data, parents=random_data.parents[::-1]))
+
+
+def test_hands_are_bent_from_the_relaxed_hand_or_from_flat():
+    relaxed, flat = (load_body(model_type="smplx", flat_hand_mean=is_flat) for is_flat in (False, True))
+    mean = torch.as_tensor(relaxed.data.hand_mean)
+    torch.testing.assert_close(relaxed().joints, flat(left_hand_pose=mean[:1], right_hand_pose=mean[1:]).joints)
+    assert (relaxed().joints[0, 66:76] - flat().joints[0, 66:76]).norm(dim=-1).min() > 0.005, "finger tips"
+
+
+def test_parameters_of_the_other_forms():
+    assert load_body(model_type="smplh", n_betas=3).parameter_shapes() == {
+        **{"global_orient": 3, "body_pose": 63, "left_hand_pose": 45, "right_hand_pose": 45, "transl": 3, "betas": 3}
+    }
+    shapes = load_body(model_type="smplx", n_betas=3, n_expressions=4, n_hand_components=6).parameter_shapes()
+    assert (shapes["left_hand_pose"], shapes["expression"], shapes["jaw_pose"]) == (6, 4, 3)
+    assert "expression" not in load_body(model_type="smplx", n_expressions=0).parameter_shapes()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"n_expressions": 11}, "num_expression_coeffs is 11, but the body 'default' has 10. Ask for 0 to 10."),
+        ({"n_hand_components": 46}, "num_pca_comps is 46, but the body 'default' has 45. Ask for 1 to 45."),
+    ],
+)
+def test_more_values_than_there_are(options, sentence):
+    with pytest.raises(BodyError) as raised:
+        load_body(model_type="smplx", **options)
+    assert str(raised.value) == sentence
 
 
 @pytest.mark.parametrize("name", ["global_orient", "transl", "betas"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fitting.data.bodies import DEFAULT_BODY_PATH, GENDERS, JOINT_NAMES, PARENTS, load_default_body
+from fitting.data.conventions import get_convention
 from fitting.errors import BodyError
 
 N_VERTICES, N_BODY_VERTICES, N_QUADS, N_BETAS = 13886, 13380, 13838, 16
@@ -312,3 +313,56 @@ def test_face_landmarks(file, neutral):
     assert (landmarks[right, 0] < 0).all(), "in the order of dlib, which begins at the body's right"
     assert file["lmk68"][30] == neutral.keypoint_vertices["nose"]
     np.testing.assert_allclose(landmarks[:17][::-1] * [-1, 1, 1], landmarks[:17], atol=1e-6)
+
+
+@pytest.mark.parametrize(("model_type", "n_joints", "n_keypoints"), [("smpl", 24, 45), ("smplh", 52, 73), ("smplx", 55, 144)])
+def test_forms(neutral, model_type, n_joints, n_keypoints):
+    """Three skeletons in one skin: body joints and mesh are the same, weights of joints that are missing go to those that carry them."""
+    form = load_default_body(model_type=model_type)
+    assert (form.model_type, form.n_joints, len(form.keypoint_vertices)) == (model_type, n_joints, n_keypoints - n_joints)
+    assert form.joint_names[:22] == neutral.joint_names[:22]
+    np.testing.assert_array_equal(form.v_template, neutral.v_template)
+    np.testing.assert_array_equal(form.joints_template[:22], neutral.joints_template[:22])
+    np.testing.assert_allclose(form.weights.sum(1), 1, atol=1e-6)
+    arm = [form.joint_names.index(name) for name in ("left_shoulder", "left_elbow", "left_wrist")]
+    np.testing.assert_allclose(form.weights[:, arm], neutral.weights[:, [16, 18, 20]], atol=1e-6)
+    sides = other_side(form.joint_names)
+    np.testing.assert_allclose(form.joints_template[sides], form.joints_template * [-1, 1, 1], atol=1e-6)
+    assert set(get_convention(form.convention).names[n_joints:]) == set(form.keypoint_vertices)
+
+
+def test_hands_are_mirror_images():
+    body = load_default_body(model_type="smplh")
+    left, right = body.hand_mean.reshape(2, 15, 3)
+    np.testing.assert_array_equal(right, left * [1, -1, -1])
+    assert body.hand_components.shape == (2, 45, 45)
+    for components in body.hand_components:
+        np.testing.assert_allclose(components @ components.T, np.eye(45), atol=1e-5)
+
+
+def test_expressions_move_the_face_only():
+    body = load_default_body(model_type="smplx")
+    moved = np.abs(body.expression_dirs).max((1, 2)) > 0
+    assert body.n_expressions == 10
+    head = [body.joint_names.index(name) for name in ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")]
+    assert body.weights[moved][:, head].sum(1).min() > 0.5
+    smile = body.v_template + body.expression_dirs[..., 1]
+    for side in ("left", "right"):
+        corner = body.keypoint_vertices[f"{side}_mouth_1"]
+        assert smile[corner, 1] > body.v_template[corner, 1] + 0.001, "a smile lifts the corners of the mouth"
+    np.testing.assert_allclose(body.joint_expression_dirs[:22][[0, 12]], 0, atol=1e-6)
+
+
+def test_landmarks_are_where_a_face_has_them():
+    body = load_default_body(model_type="smplx")
+    place = {name: body.v_template[vertex] for name, vertex in body.keypoint_vertices.items()}
+    assert place["left_eyebrow_3"][1] > place["left_eye_3"][1] > place["nose"][1] > place["mouth_top"][1] > place["contour_middle"][1]
+    for name, point in place.items():
+        if name.startswith("right_"):
+            np.testing.assert_allclose(point * [-1, 1, 1], place["left_" + name.removeprefix("right_")], atol=1e-6)
+    assert place["mouth_top"][1] > place["lip_top"][1] > place["lip_bottom"][1] > place["mouth_bottom"][1]
+
+
+def test_unknown_form():
+    with pytest.raises(BodyError, match=r"no default body of the type 'smplxx'. Did you mean 'smplx'"):
+        load_default_body(model_type="smplxx")

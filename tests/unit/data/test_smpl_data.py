@@ -42,7 +42,7 @@ def test_dumped_and_read_exactly(cls, dtype, n_rows, tmp_path):
     assert set(read_npz(tmp_path / "data.npz")) == set(values)
     loaded, name = auto_load_smpl_data(tmp_path / "data.npz")
     assert (type(loaded), name) == (cls, cls.__name__)
-    for data in (loaded, cls.fromfile(tmp_path / "data.npz"), cls.load(tmp_path / "data.npz")):
+    for data in (loaded, cls.fromfile(tmp_path / "data.npz"), cls().load(tmp_path / "data.npz")):
         for key, value in values.items():
             if key != "gender":
                 assert getattr(data, key).dtype == value.dtype
@@ -98,19 +98,19 @@ def test_param_dict_of_smplx_has_the_parts_in_order():
 def test_param_dict_there_and_back(cls, as_given):
     data = cls(**values_of(cls))
     params = {name: as_given(value) for name, value in data.to_param_dict(repeat_betas=False).items()}
-    back = cls.from_param_dict({**params, "joints": "left out"}, gender="male", mask=data.mask)
+    back = cls().from_param_dict({**params, "joints": "left out"}, gender="male", mask=data.mask)
     for name in values_of(cls):
         np.testing.assert_array_equal(getattr(back, name), getattr(data, name) if name != "expression" else data.get_expression())
 
 
 def test_joint_wise_parts_are_taken():
-    data = SMPLData.from_param_dict({"global_orient": np.ones((F, 1, 3)), "body_pose": np.full((F, 23, 3), 2.0)})
+    data = SMPLData().from_param_dict({"global_orient": np.ones((F, 1, 3)), "body_pose": np.full((F, 23, 3), 2.0)})
     np.testing.assert_array_equal(data.fullpose[:, 0], 1)
     np.testing.assert_array_equal(data.fullpose[:, 1:], 2)
 
 
 def test_parts_that_are_not_there_are_zero():
-    data = SMPLXData.from_param_dict({"global_orient": np.ones((F, 3), np.float32), "body_pose": np.ones((F, 63), np.float32)})
+    data = SMPLXData().from_param_dict({"global_orient": np.ones((F, 3), np.float32), "body_pose": np.ones((F, 63), np.float32)})
     assert data.fullpose.dtype == np.float32
     np.testing.assert_array_equal(data.fullpose[:, 22:], 0)
 
@@ -127,7 +127,7 @@ def test_parts_that_are_not_there_are_zero():
 def test_wrong_parameters_are_named(changes, sentence):
     params = {**SMPLXData(**values_of(SMPLXData)).to_param_dict(), **changes}
     with pytest.raises(ResultError, match=sentence):
-        SMPLXData.from_param_dict({name: value for name, value in params.items() if value is not None})
+        SMPLXData().from_param_dict({name: value for name, value in params.items() if value is not None})
 
 
 @pytest.mark.parametrize(
@@ -260,3 +260,14 @@ def test_a_result_of_another_body_needs_its_mean_hand(tmp_path):
     result.save_smpl_data(tmp_path / "data.npz", hand_mean=np.zeros((2, 45)))
     data = SMPLXData.fromfile(tmp_path / "data.npz")
     np.testing.assert_array_equal(data.to_param_dict()["left_hand_pose"], result.params["left_hand_pose"])
+
+
+def test_an_object_is_filled_as_in_xrmocap():
+    data = SMPLData(gender="male")
+    assert (data.get_batch_size(), data.get_fullpose().any()) == (1, False)
+    params = {"global_orient": np.ones((F, 3)), "body_pose": np.zeros((F, 69)), "transl": np.ones((F, 3))}
+    assert data.from_param_dict(params) is data
+    assert (data.get_batch_size(), data.get_gender(), data.get_mask().shape) == (F, "male", (F,))
+    with pytest.raises(ResultError):
+        data.from_param_dict({"global_orient": np.ones((2, 3)), "body_pose": np.zeros((F, 69))})
+    assert data.get_batch_size() == F, "nothing is half taken"

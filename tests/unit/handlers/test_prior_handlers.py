@@ -3,7 +3,8 @@ import logging
 import pytest
 import torch
 
-from fitting.handlers import BaseHandler, BetasPriorHandler, BodyPosePriorHandler, JointMotionHandler
+from fitting.errors import PresetError
+from fitting.handlers import BaseHandler, BetasPriorHandler, BodyPosePriorHandler, JointMotionHandler, ParameterPriorHandler, build_handler
 from fitting.losses import JointAccelerationLoss, PoseRegLoss, ShapePriorLoss
 
 ARGUMENTS = {
@@ -58,3 +59,39 @@ def test_a_handler_without_a_loss_weighs_nothing():
     handler.loss = PoseRegLoss()
     with pytest.raises(NotImplementedError, match=r"BaseHandler needs loss_arguments\(\) or __call__\(\)"):
         handler()
+
+
+@pytest.mark.parametrize(("parameter", "key"), [("jaw_pose", ""), ("expression", "face")])
+def test_a_prior_of_any_parameter(parameter, key):
+    handler = build_handler(
+        {
+            "type": "ParameterPriorHandler",
+            "parameter": parameter,
+            "handler_key": key,
+            "prior_loss": {"type": "PoseRegLoss", "reduction": "sum"},
+        }
+    )
+    assert handler.handler_key == (key or f"{parameter}_prior")
+    assert handler(**ARGUMENTS, **{parameter: torch.full((3, 3), 2.0)}).item() == 36
+    assert handler.residuals(**{parameter: torch.full((3, 3), 2.0)}).shape == (3, 3)
+    with pytest.raises(PresetError, match=rf"prior of '{parameter}', which this body does not have"):
+        handler(**ARGUMENTS)
+
+
+def test_a_parameter_that_no_body_has():
+    with pytest.raises(PresetError, match=r"prior of 'jaw_pos', which no body has. Did you mean 'jaw_pose'\?"):
+        ParameterPriorHandler(PoseRegLoss(), "jaw_pos")
+
+
+class Plain(torch.nn.Module):
+    """A loss that knows nothing of this package, and calls its argument what it likes."""
+
+    def forward(self, theta, loss_weight_override=None, reduction_override=None):
+        return theta.abs().sum() * (1.0 if loss_weight_override is None else loss_weight_override)
+
+
+def test_a_prior_takes_its_parameter_first():
+    handler = BodyPosePriorHandler(Plain())
+    assert handler.get_loss_weight() == 1
+    assert handler(**ARGUMENTS).item() == pytest.approx(20.7)
+    assert handler(loss_weight_override=2.0, **ARGUMENTS).item() == pytest.approx(41.4)

@@ -27,6 +27,8 @@ SUMS_OF_SQUARES = {
         (N_FRAMES, 6 + 63 + 12 + 12),
     ),
     "smoothness": ({"type": "SmoothJointLoss", "loss_func": "L2"}, dict([POSE]), (N_FRAMES,)),
+    "hand": ({"type": "HandPosePriorLoss", "side": "left"}, {"hand_pose": (N_FRAMES, 45)}, (N_FRAMES, 45 + 12)),
+    "axes": ({"type": "AxisPriorLoss", "tolerance": [1, 2, 3], "joints": [0, 4]}, {"pose": (N_FRAMES, 69)}, (N_FRAMES, 6)),
     "acceleration": ({"type": "JointAccelerationLoss"}, {"joints": (N_FRAMES, 45, 3)}, (N_FRAMES, 135)),
     "acceleration, robust": ({"type": "JointAccelerationLoss", "sigma": 0.5}, {"joints": (N_FRAMES, 45, 3)}, (N_FRAMES, 135)),
 }
@@ -126,7 +128,8 @@ def test_one_frame(name):
 
 @pytest.mark.parametrize("type_", list(LOSSES))
 def test_every_loss_says_which_reductions_there_are(type_):
-    arguments = {"convention": "smpl"} if type_ == "LimbLengthLoss" else {}
+    needed = {"LimbLengthLoss": {"convention": "smpl"}, "HandPosePriorLoss": {"side": "left"}, "AxisPriorLoss": {"tolerance": [1, 1, 1]}}
+    arguments = needed.get(type_, {})
     with pytest.raises(PresetError, match=r"reduction is 'median', expected 'mean', 'sum' or 'none'"):
         build_loss({"type": type_, "reduction": "median", **arguments})
 

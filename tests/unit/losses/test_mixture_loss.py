@@ -62,13 +62,30 @@ def test_a_prior_in_a_folder(tmp_path):
     assert torch.equal(MaxMixturePriorLoss(tmp_path, 2)(pose), MaxMixturePriorLoss(mixture=MIXTURE)(pose))
 
 
-@pytest.mark.parametrize("width", [63, 2])
+def test_the_prior_of_smpl_serves_bodies_without_its_two_hands():
+    """What is left is the same Gaussian mixture as if it were given for 63 values."""
+    rng = np.random.default_rng(0)
+    roots = np.eye(69) + 0.1 * rng.normal(size=(2, 69, 69))
+    full = {"means": rng.normal(size=(2, 69)), "covars": roots @ roots.transpose(0, 2, 1), "weights": np.array([0.3, 0.7])}
+    without = {"means": full["means"][:, :63], "covars": full["covars"][:, :63, :63], "weights": full["weights"]}
+    pose = torch.as_tensor(rng.normal(size=(5, 63)), dtype=torch.float32)
+    expected = MaxMixturePriorLoss(mixture=without, reduction="none")(pose)
+    torch.testing.assert_close(MaxMixturePriorLoss(mixture=full, reduction="none")(pose), expected)
+
+
+@pytest.mark.parametrize("width", [62, 2])
 def test_a_body_with_other_joints(width):
     with pytest.raises(PresetError) as raised:
         MaxMixturePriorLoss()(torch.zeros(1, width))
     assert str(raised.value) == (
         f"The pose prior is for 69 pose values, but the body has {width}. Use a prior trained for this body, or set pose_prior_weight to 0."
     )
+
+
+def test_a_folder_of_another_machine(caplog):
+    pose = torch.ones(1, 69)
+    assert torch.equal(MaxMixturePriorLoss(prior_folder="xrmocap_data/body_models")(pose), MaxMixturePriorLoss()(pose))
+    assert caplog.messages == ["There is no prior_folder 'xrmocap_data/body_models' here: the pose prior of this package is used."]
 
 
 def test_sentences(tmp_path):

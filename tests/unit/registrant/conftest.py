@@ -40,6 +40,12 @@ def make(body):
 
 
 @pytest.fixture
+def target(random_poses, keypoints_of):
+    """(4, 45, 3) keypoints of unrelated poses."""
+    return keypoints_of(random_poses(4))
+
+
+@pytest.fixture
 def observed():
     """Gives the inputs of both keypoint handlers for (F, 24, 3) joints."""
 

@@ -12,11 +12,6 @@ N_FRAMES = 4
 STAY = [{"n_iter": 0}]
 
 
-@pytest.fixture
-def target(random_poses, keypoints_of):
-    return keypoints_of(random_poses(N_FRAMES))
-
-
 def test_every_parameter_comes_back(make, observed, target):
     output = make()(observed(target))
     shapes = {name: tuple(value.shape) for name, value in output.items()}

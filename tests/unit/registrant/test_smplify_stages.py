@@ -18,11 +18,6 @@ AS_BUILT = {"keypoints3d_mse": (100, "sum"), "shape_prior": (1e-3, "mean"), "pos
 
 
 @pytest.fixture
-def target(random_poses, keypoints_of):
-    return keypoints_of(random_poses(N_FRAMES))
-
-
-@pytest.fixture
 def values(somewhere, body, target):
     """Each term at the parameters of `somewhere`, as sum and as mean over its elements, without weight."""
     start = somewhere(N_FRAMES)
