@@ -64,7 +64,7 @@ def test_a_config_from_another_machine_gives_the_default_body(caplog):
     body = build_body_model({**CONFIG, "model_path": "no/such/folder"})
     assert body.data.name == "default"
     assert caplog.messages == ["There is no model_path 'no/such/folder' here: the default body is used."]
-    with pytest.raises(BodyError, match="'no/such/file.pkl'"):
+    with pytest.raises(BodyError, match=r"'no/such/file\.pkl'"):
         build_body_model(CONFIG, "no/such/file.pkl")
 
 

@@ -340,7 +340,7 @@ def test_hands_are_mirror_images():
         np.testing.assert_allclose(components @ components.T, np.eye(45), atol=1e-5)
 
 
-def test_expressions_move_the_face_only():
+def test_expressions_of_smplx():
     body = load_default_body(model_type="smplx")
     moved = np.abs(body.expression_dirs).max((1, 2)) > 0
     assert body.n_expressions == 10
