@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PresetError
+from .bodies import KEYPOINT_CONVENTIONS
 from .conventions import get_convention
 from .parameters import MODEL_TYPES, PARAMETERS
 from .preset import PART_WEIGHTS, Preset
@@ -20,10 +21,9 @@ _OTHER_INPUTS = {
     "MultiviewKeypoint2dMSEHandler": "2D keypoints of several views",
     "DepthPriorHandler": "depths",
     "PointCloudHandler": "points of a scan",
+    "MeshHandler": "a mesh",
 }
 """What the handlers need that a take of 3D keypoints does not have."""
-
-_CONVENTIONS = {"smpl": "smpl_45", "smplh": "smplh", "smplx": "smplx"}
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _unused(preset: Preset, stages: list[StageExplained]) -> Iterator[str]:
     never = [str(handler["handler_key"]) for handler in preset.handlers if handler["handler_key"] not in used]
     if never:
         yield f"Never used, as their weight is 0 in every stage: {', '.join(never)}."
-    convention = get_convention(preset.body_model.get("keypoint_convention", _CONVENTIONS[MODEL_TYPES[preset.type]]))
+    convention = get_convention(preset.body_model.get("keypoint_convention", KEYPOINT_CONVENTIONS[MODEL_TYPES[preset.type]]))
     unknown = [name for name in preset.ignore_keypoints if name not in convention.names]
     if unknown:
         yield f"ignore_keypoints names what the body ({convention.name}) does not have, which does nothing: {', '.join(unknown)}."

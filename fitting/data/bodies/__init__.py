@@ -2,6 +2,6 @@
 
 from .body_data import BodyData
 from .default_body import DEFAULT_BODY_PATH, GENDERS, load_default_body
-from .skeletons import JOINT_NAMES, PARENTS
+from .skeletons import JOINT_NAMES, KEYPOINT_CONVENTIONS, PARENTS
 
-__all__ = ["DEFAULT_BODY_PATH", "GENDERS", "JOINT_NAMES", "PARENTS", "BodyData", "load_default_body"]
+__all__ = ["DEFAULT_BODY_PATH", "GENDERS", "JOINT_NAMES", "KEYPOINT_CONVENTIONS", "PARENTS", "BodyData", "load_default_body"]

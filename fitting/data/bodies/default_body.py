@@ -14,7 +14,7 @@ from ...errors import BodyError, did_you_mean
 from ..conventions import get_convention
 from ..files import read_npz
 from .body_data import BodyData
-from .skeletons import JOINT_NAMES, PARENTS
+from .skeletons import JOINT_NAMES, KEYPOINT_CONVENTIONS, PARENTS
 
 DEFAULT_BODY_PATH = Path(__file__).parents[2] / "assets" / "default_body.npz"
 GENDERS = ("neutral", "male", "female")
@@ -28,9 +28,6 @@ _KEYPOINT_NAMES = {
 }  # fmt: skip
 """Names in the file (those of the `smplx` package, in its order) and in the convention "human_data"."""
 
-
-CONVENTIONS = {"smpl": "smpl_45", "smplh": "smplh", "smplx": "smplx"}
-"""For each type of model the convention of its keypoints: its joints, then points on its surface."""
 
 _FACE_CONTOUR = 17
 """The first of the 68 face landmarks are the contour, which `smplx` puts last."""
@@ -76,7 +73,7 @@ def load_default_body(gender: str = "neutral", model_type: str = "smpl") -> Body
         hand_mean=_both_hands(file["hm"]) if has_hands else None,
         hand_components=_both_hands(file["hc"]) if has_hands else None,
         keypoint_vertices=_keypoint_vertices(file, model_type),
-        convention=CONVENTIONS[model_type],
+        convention=KEYPOINT_CONVENTIONS[model_type],
     )
 
 

@@ -34,3 +34,6 @@ PARENTS: Mapping[str, tuple[int, ...]] = {
     for model_type, parents in _PARENT_OF.items()
 }
 """Index of the parent of each joint, -1 for the root."""
+
+KEYPOINT_CONVENTIONS: Mapping[str, str] = {"smpl": "smpl_45", "smplh": "smplh", "smplx": "smplx"}
+"""The convention of the keypoints of each type of model: its joints, then points on its surface."""

@@ -45,7 +45,9 @@ def test_chunks_bound_the_number_of_pairs(chunk_size, monkeypatch):
     points, queries = 0.1 * random_points(200), 0.1 * random_points(300, 1)
     compared = []
     index_select = torch.Tensor.index_select
-    monkeypatch.setattr(torch.Tensor, "index_select", lambda self, dim, index: compared.append(len(index)) or index_select(self, dim, index))
+    monkeypatch.setattr(
+        torch.Tensor, "index_select", lambda self, dim, index: compared.append(len(index)) or index_select(self, dim, index)
+    )
     cdist = torch.cdist
     monkeypatch.setattr(torch, "cdist", lambda a, b: compared.append(len(a) * len(b)) or cdist(a, b))
     nearest_points(queries, points, chunk_size=chunk_size)
@@ -127,7 +129,7 @@ def test_vertices_without_a_triangle_are_not_found():
 
 @pytest.mark.parametrize("away", [0.002, 0.05])
 def test_closest_points_of_the_body(body, random_poses, away):
-    """The search is nearly exact: what it misses, it misses by a millimetre or so."""
+    """The search is nearly exact: a few in a hundred miss the very closest triangle, and find one next to it."""
     with torch.no_grad():
         vertices = body(**random_poses(1), return_verts=True).vertices[0]
     faces = torch.as_tensor(body.data.faces, dtype=torch.long)
@@ -137,5 +139,6 @@ def test_closest_points_of_the_body(body, random_poses, away):
     exact = torch.cat([closest_on_triangles(query, vertices[faces])[1].min()[None] for query in queries]).sqrt()
     missed = found - exact
     assert missed.min() > -1e-5
-    assert (missed > 1e-5).float().mean() < 0.04
+    assert (missed > 1e-5).float().mean() < 0.08
     assert missed.mean() < 1e-4
+    assert missed.max() < 0.005
