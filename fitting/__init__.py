@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
     from .api import fit as fit
     from .body import BodyModel as BodyModel, load_body as load_body
     from .data.amass import read_amass as read_amass, write_amass as write_amass
+    from .data.cameras import Camera as Camera, read_cameras as read_cameras, triangulate as triangulate
     from .data.config_file import Config as Config, load_config as load_config
     from .data.conventions import Convention as Convention, get_convention as get_convention, list_conventions as list_conventions
     from .data.conversion import convert_keypoints as convert_keypoints
@@ -28,17 +29,26 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
         BaseInput as BaseInput,
         BetasPriorHandler as BetasPriorHandler,
         BodyPosePriorHandler as BodyPosePriorHandler,
+        DepthPriorHandler as DepthPriorHandler,
+        DepthPriorInput as DepthPriorInput,
         JointMotionHandler as JointMotionHandler,
         Keypoint3dLimbLenHandler as Keypoint3dLimbLenHandler,
         Keypoint3dLimbLenInput as Keypoint3dLimbLenInput,
         Keypoint3dMSEHandler as Keypoint3dMSEHandler,
         Keypoint3dMSEInput as Keypoint3dMSEInput,
+        MeshHandler as MeshHandler,
+        MeshInput as MeshInput,
+        MultiviewKeypoint2dMSEHandler as MultiviewKeypoint2dMSEHandler,
+        MultiviewKeypoint2dMSEInput as MultiviewKeypoint2dMSEInput,
         ParameterPriorHandler as ParameterPriorHandler,
+        PointCloudHandler as PointCloudHandler,
+        PointCloudInput as PointCloudInput,
         build_handler as build_handler,
         build_loss as build_loss,
     )
     from .losses import (
         AxisPriorLoss as AxisPriorLoss,
+        DepthPriorLoss as DepthPriorLoss,
         HandPosePriorLoss as HandPosePriorLoss,
         JointAccelerationLoss as JointAccelerationLoss,
         JointPriorLoss as JointPriorLoss,
@@ -46,6 +56,7 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
         LimbLengthLoss as LimbLengthLoss,
         Loss as Loss,
         MaxMixturePriorLoss as MaxMixturePriorLoss,
+        PointDistanceLoss as PointDistanceLoss,
         PoseRegLoss as PoseRegLoss,
         ShapePriorLoss as ShapePriorLoss,
         SmoothJointLoss as SmoothJointLoss,
@@ -66,6 +77,7 @@ _HOMES = {
     "api": ("fit",),
     "body": ("BodyModel", "load_body"),
     "data.amass": ("read_amass", "write_amass"),
+    "data.cameras": ("Camera", "read_cameras", "triangulate"),
     "data.config_file": ("Config", "load_config"),
     "data.conventions": ("Convention", "get_convention", "list_conventions"),
     "data.conversion": ("convert_keypoints",),
@@ -80,12 +92,14 @@ _HOMES = {
     "device": ("devices",),
     "errors": ("FitCancelled", "FittingError"),
     "handlers": (
-        *("BaseHandler", "BaseInput", "BetasPriorHandler", "BodyPosePriorHandler", "JointMotionHandler", "Keypoint3dLimbLenHandler"),
-        *("Keypoint3dLimbLenInput", "Keypoint3dMSEHandler", "Keypoint3dMSEInput", "ParameterPriorHandler", "build_handler", "build_loss"),
+        *("BaseHandler", "BaseInput", "BetasPriorHandler", "BodyPosePriorHandler", "DepthPriorHandler", "DepthPriorInput"),
+        *("JointMotionHandler", "Keypoint3dLimbLenHandler", "Keypoint3dLimbLenInput", "Keypoint3dMSEHandler", "Keypoint3dMSEInput"),
+        *("MeshHandler", "MeshInput", "MultiviewKeypoint2dMSEHandler", "MultiviewKeypoint2dMSEInput", "ParameterPriorHandler"),
+        *("PointCloudHandler", "PointCloudInput", "build_handler", "build_loss"),
     ),
     "losses": (
-        *("AxisPriorLoss", "HandPosePriorLoss", "JointAccelerationLoss", "JointPriorLoss", "KeypointMSELoss", "LimbLengthLoss", "Loss"),
-        *("MaxMixturePriorLoss", "PoseRegLoss", "ShapePriorLoss", "SmoothJointLoss"),
+        *("AxisPriorLoss", "DepthPriorLoss", "HandPosePriorLoss", "JointAccelerationLoss", "JointPriorLoss", "KeypointMSELoss"),
+        *("LimbLengthLoss", "Loss", "MaxMixturePriorLoss", "PointDistanceLoss", "PoseRegLoss", "ShapePriorLoss", "SmoothJointLoss"),
     ),
     "progress": ("Progress",),
     "registrant": ("SMPLify", "SMPLifyBaseHook", "SMPLifyH", "SMPLifyVerboseHook", "SMPLifyX", "build_registrant"),

@@ -6,20 +6,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from ..data.cameras import Camera, triangulate
 from ..data.cameras.single_view import place_keypoints
-from ..data.cameras.values import Floats
 from ..data.conventions import Convention, as_convention
 from ..errors import CameraError, FittingError
 from .base import HANDLERS, BaseInput
 from .matched_keypoints import MatchedKeypointHandler
 from .projection import Projection
 
-JUMP = 0.15
-"""Metres from the median of five frames: no limb is as fast, at the frame rates of cameras."""
+JUMP = 0.3
+"""Metres from the median of five frames: farther than a hand moves in two frames of a camera."""
 
 
 @HANDLERS.register
@@ -104,9 +103,9 @@ class MultiviewKeypoint2dMSEInput(BaseInput):
             else:
                 frames = [triangulate(self.cameras[i * n_views : (i + 1) * n_views], seen_by[i], weights[i]) for i in range(n_frames)]
                 points, certainty = (np.stack(values) for values in zip(*frames, strict=True))
-            certainty = np.where(_jumps(points, certainty > 0), 0.0, certainty)
-        known = self.keypoints2d.new_tensor
-        return known(np.where(certainty[..., None] > 0, points, 0.0)), known(certainty), self.keypoints2d_convention
+        found, known = self.keypoints2d.new_tensor(np.where(certainty[..., None] > 0, points, 0.0)), self.keypoints2d.new_tensor(certainty)
+        known = torch.where(_jumps(found, known > 0), 0.0, known) if n_views > 1 else known
+        return torch.where(known[..., None] > 0, found, 0.0), known, self.keypoints2d_convention
 
 
 @HANDLERS.register
@@ -169,11 +168,10 @@ def as_cameras(cameras: Camera | Sequence[Camera]) -> tuple[Camera, ...]:
     return given
 
 
-def _jumps(points: Floats, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _jumps(points: Tensor, known: Tensor) -> Tensor:
     """(F, K) whether a point is far from where most frames around have it: two views that were wrong alike."""
-    around = np.pad(np.where(known[..., None], points, np.nan), ((2, 2), (0, 0), (0, 0)), constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(around, 5, axis=0)
-    usual = np.ma.median(np.ma.masked_invalid(windows), axis=-1).filled(np.nan)
-    with np.errstate(invalid="ignore"):
-        near = np.linalg.norm(windows - usual[..., None], axis=2) < JUMP
-    return np.asarray((near.sum(-1) >= 3) & ~near[..., 2])
+    around = pad(torch.where(known[..., None], points, torch.nan), (0, 0, 0, 0, 2, 2), value=torch.nan)
+    windows = around.unfold(0, 5, 1)
+    near = (windows - windows.nanmedian(-1, keepdim=True).values).norm(dim=2) < JUMP
+    n_near, n_known = near.sum(-1), windows.isfinite().all(2).sum(-1)
+    return (n_near >= 3) & (2 * n_near > n_known) & ~near[..., 2]

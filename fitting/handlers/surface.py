@@ -31,7 +31,7 @@ class _SurfaceHandler(BaseHandler):
         max_distance: A point further from the body does not count, metres. None for no limit: the loss is robust by itself.
         max_angle: A point with a normal that is turned further from that of the body does not count, degrees.
         refresh_distance: Movement of the body after which a frame is searched anew, metres; 0 for each evaluation.
-        chunk_size: Largest number of pairs of points that are compared at once; 1 million takes about 50 MB.
+        chunk_size: Largest number of pairs of points that are compared at once; half a million takes some 130 MB.
         device: See `BaseHandler`.
         logger: See `BaseHandler`.
 

@@ -48,7 +48,7 @@ class SurfaceMatches:
         self._directions = None if directions is None else directions.to(vertices)
         self._search = TriangleSearch(faces, vertices.shape[1])
         self._max_distance = math.inf if max_distance is None else max_distance
-        self._least_cosine = math.cos(math.radians(min(max_angle, 180.0)))
+        self._least_cosine = math.cos(math.radians(max_angle)) if max_angle < 180 else -math.inf
         self._refresh_distance = refresh_distance
         self._chunk_size = chunk_size
         self._triangles = torch.zeros_like(weights, dtype=torch.long)
@@ -78,7 +78,11 @@ class SurfaceMatches:
         """
         moved = (vertices - self._searched_at).square().sum(-1).amax(1).sqrt()
         # A movement that is not a number is none that is small enough.
-        for frame in (~(moved <= self._refresh_distance)).nonzero()[:, 0].tolist():
+        frames = (~(moved <= self._refresh_distance)).nonzero()[:, 0].tolist()
+        if frames:  # an earlier evaluation whose gradient is still to be taken keeps its own matches
+            self.weights, self.normals = self.weights.clone(), self.normals.clone()
+            self._triangles, self._barycentric = self._triangles.clone(), self._barycentric.clone()
+        for frame in frames:
             self._searched_at[frame] = vertices[frame]
             self.weights[frame] = 0
             # Without a body there is nothing to find: the loss is then not a number, and the solver says so.

@@ -29,6 +29,7 @@ SUMS_OF_SQUARES = {
     "smoothness": ({"type": "SmoothJointLoss", "loss_func": "L2"}, dict([POSE]), (N_FRAMES,)),
     "hand": ({"type": "HandPosePriorLoss", "side": "left"}, {"hand_pose": (N_FRAMES, 45)}, (N_FRAMES, 45 + 12)),
     "axes": ({"type": "AxisPriorLoss", "tolerance": [1, 2, 3], "joints": [0, 4]}, {"pose": (N_FRAMES, 69)}, (N_FRAMES, 6)),
+    "surface": ({"type": "PointDistanceLoss", "sigma": 0.3}, POINTS, (N_FRAMES,)),
     "acceleration": ({"type": "JointAccelerationLoss"}, {"joints": (N_FRAMES, 45, 3)}, (N_FRAMES, 135)),
     "acceleration, robust": ({"type": "JointAccelerationLoss", "sigma": 0.5}, {"joints": (N_FRAMES, 45, 3)}, (N_FRAMES, 135)),
 }

@@ -77,7 +77,7 @@ def cameras_around(n_views, middle):
 
 @pytest.fixture(scope="module")
 def fit(body):
-    """Fits one shape and a pose for each frame, from a start of its own; stage values of `more` count in each stage."""
+    """Fits one shape and a pose for each frame, from a start of its own; what `more` says counts in each stage."""
 
     def run(*inputs, **more):
         stages = [{**stage, **more} for stage in STAGES]
@@ -119,7 +119,7 @@ def test_two_views(fit, turning, keypoints_of):
     joints = keypoints_of(truth)[:, :24]
     cameras = cameras_around(5, joints[:, 0].mean(0).tolist())[:2]
     pixels = torch.tensor(np.stack([camera.project(joints.numpy()) for camera in cameras], 1), dtype=torch.float32)
-    output = fit(MultiviewKeypoint2dMSEInput(cameras, pixels, "smpl"))
+    output = fit(MultiviewKeypoint2dMSEInput(cameras, pixels, "smpl"), n_iter=6)
     assert (output["joints"][:, :24] - joints).norm(dim=-1).mean() < 0.005
 
 
@@ -132,7 +132,9 @@ def test_one_view_with_a_depth_prior(fit, turning, keypoints_of, offset):
     camera = Camera.look_at([0.8, 1.6, 4.5], [0.3, 1.0, 0], 1100, (1920, 1080), (-0.1, 0.05, 0.001, 0, 0))
     pixels = torch.tensor(camera.project(joints.numpy()), dtype=torch.float32)
     depth = torch.tensor(camera.depth(joints[:, 0].numpy()), dtype=torch.float32) + offset
-    output = fit(MultiviewKeypoint2dMSEInput(camera, pixels, "smpl"), DepthPriorInput(camera, depth, sigma=0.02), pose_prior_weight=0.2)
+    output = fit(
+        MultiviewKeypoint2dMSEInput(camera, pixels, "smpl"), DepthPriorInput(camera, depth, sigma=0.02), pose_prior_weight=0.2, n_iter=8
+    )
     found = output["joints"][:, :24].double()
     assert np.linalg.norm(camera.project(found.numpy()) - pixels.numpy(), axis=-1).mean() < 1.0
     assert np.abs(camera.depth(found[:, 0].numpy()) - depth.numpy()).max() < 0.02
