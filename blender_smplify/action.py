@@ -1,7 +1,7 @@
 """Writes motion as animation curves, in bulk."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bpy
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from . import compat
 
 Floats = NDArray[np.float64]
+
+SMALLEST_MOVE = 1e-6
+"""Metres: a bone that moves less against its parent gets no curves for it."""
 
 
 def axis_angle_to_quaternion_wxyz(axis_angle: ArrayLike) -> Floats:
@@ -83,24 +86,38 @@ def write_motion(
     name: str,
     bones: Sequence[str],
     rotations: ArrayLike,
-    translations: ArrayLike,
+    locations: ArrayLike,
     frames: ArrayLike,
 ) -> None:
-    """Gives an armature of unrotated rest bones a new action.
+    """Gives an armature of unrotated rest bones a new action. Locations are keyed for the root, and for bones that move.
 
     Args:
         armature: An armature whose rest bones are not rotated, so that rotations go in as they are.
         name: Name of the action.
         bones: J bone names, the root first.
         rotations: (F, J, 3) axis-angle relative to the parent, radians.
-        translations: (F, 3) of the root, metres; or (F, J, 3) for every bone.
+        locations: (F, J, 3) of the bones against their rest place, metres.
         frames: (F,) scene frames, rising.
     """
     curves = compat.new_action(armature, name)
     quaternions = axis_angle_to_quaternion_wxyz(rotations)
-    moves = np.asarray(translations, np.float64)
-    moves = moves[:, None] if moves.ndim == 2 else moves
+    moves = np.asarray(locations, np.float64)
     for index, bone in enumerate(bones):
-        if index < moves.shape[1]:
+        if index == 0 or np.abs(moves[:, index]).max() > SMALLEST_MOVE:
             write_curves(curves, bone_path(bone, "location"), frames, moves[:, index], bone)
         write_curves(curves, bone_path(bone, "rotation_quaternion"), frames, quaternions[:, index], bone)
+
+
+def write_shape_values(skin: bpy.types.Object, armature: bpy.types.Object, values: Mapping[str, ArrayLike], frames: ArrayLike) -> None:
+    """Animates shape keys of a skin, together with its armature.
+
+    Args:
+        skin: A mesh with shape keys.
+        armature: What moves the skin; it has an action.
+        values: (F,) values for each shape key, by its name.
+        frames: (F,) scene frames, rising.
+    """
+    curves = compat.join_action(skin.data.shape_keys, armature)
+    for name, column in values.items():
+        path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
+        write_curves(curves, path, frames, np.asarray(column)[:, None], "Shape Keys")

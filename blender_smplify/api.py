@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import action, overlay, preferences, rig, session
+from . import action, motion, overlay, preferences, rig, session
 from .core import (
     BodyData,
     FitResult,
@@ -130,7 +130,7 @@ def apply_result(
         FittingError: The body of the result is not there any more, or does not fit it. The scene is unchanged.
     """
     body = body_of(result)
-    rotations = result.full_pose
+    rotations, expression = result.full_pose, motion.expression(result, body)
     if keypoints is not None and len(overlay.frames_of(keypoints)) != result.n_frames:
         raise ResultError(f"The result has {result.n_frames} frames, but {keypoints.name!r} has others.", "Fit these keypoints again.")
     if rotations.shape[1] != body.n_joints:
@@ -143,29 +143,18 @@ def apply_result(
         _hide_fits_of(keypoints)
     collection = collection or _new_collection(name)
     armature = rig.build_armature(name, body.joint_names, body.rest_joints(result.betas), body.parents.tolist(), collection)
+    rig.collect_bones(armature, body)
     rig.shape_bones(armature)
-    rig.build_body_mesh(body, result.betas, armature, f"{name} body", collection)
+    skin = rig.build_body_mesh(body, result.betas, armature, f"{name} body", collection)
     frames = overlay.frames_of(keypoints) if keypoints else _frames(result.n_frames, result.fps, frame_start, match_rate)
-    action.write_motion(armature, name, body.joint_names, rotations, bone_locations(result, body), frames)
+    action.write_motion(armature, name, body.joint_names, rotations, motion.bone_locations(result, body), frames)
+    if expression.any():
+        keyed = {rig.expression_name(index): column for index, column in enumerate(expression.T)}
+        action.write_shape_values(skin, armature, keyed, frames)
     armature[METADATA] = describe(result, body)
     if keypoints is not None:
         armature[KEYPOINTS] = keypoints
     return armature
-
-
-def bone_locations(result: FitResult, body: BodyData) -> NDArray[np.float64]:
-    """(F, 3) location of the root bone; (F, J, 3) of every bone where the shape differs from frame to frame.
-
-    A rig has one rest pose, so a shape that changes moves each joint against its parent.
-    """
-    transl, betas = (np.asarray(result.params[name], float) for name in ("transl", "betas"))
-    if np.ptp(betas, axis=0).max(initial=0) < 1e-6:
-        return transl
-    rest = body.rest_joints(result.betas)
-    moved = np.stack([body.rest_joints(values) for values in betas]) - rest
-    locations = moved - moved[:, body.parents]
-    locations[:, 0] = moved[:, 0] + transl
-    return locations
 
 
 def describe(result: FitResult, body: BodyData) -> dict[str, Any]:

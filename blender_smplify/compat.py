@@ -13,14 +13,23 @@ def new_action(owner: bpy.types.ID, name: str) -> Any:
     one by itself only where the names happen to agree.
     """
     action = bpy.data.actions.new(name)
-    animation = owner.animation_data_create()
-    animation.action = action
     if not hasattr(action, "slots"):
+        owner.animation_data_create().action = action
         return action
-    slot = action.slots.new(owner.id_type, owner.name)
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    animation.action_slot = slot
-    return strip.channelbag(slot, ensure=True)
+    action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return _new_slot(owner, action)
+
+
+def join_action(owner: bpy.types.ID, leader: bpy.types.ID) -> Any:
+    """Animates a data-block by the action of another one, so that both are moved, copied and exported together.
+
+    Until Blender 4.3 an action can animate one data-block only, so the owner gets an action of its own.
+
+    Returns:
+        The holder of the curves of the owner, as `new_action` gives it.
+    """
+    action = leader.animation_data.action
+    return _new_slot(owner, action) if hasattr(action, "slots") else new_action(owner, owner.name)
 
 
 def curves_of(owner: bpy.types.ID) -> Any:
@@ -37,6 +46,15 @@ def curves_of(owner: bpy.types.ID) -> Any:
             if bag is not None:
                 return bag.fcurves
     return ()
+
+
+def _new_slot(owner: bpy.types.ID, action: bpy.types.Action) -> Any:
+    """The channel bag of a new slot of an action, which the owner gets."""
+    slot = action.slots.new(owner.id_type, owner.name)
+    animation = owner.animation_data_create()
+    animation.action = action
+    animation.action_slot = slot
+    return action.layers[0].strips[0].channelbag(slot, ensure=True)
 
 
 def node_tree_of(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:

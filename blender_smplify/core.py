@@ -14,7 +14,8 @@ if TYPE_CHECKING or not VENDORED:
     from fitting.data.conventions import Convention, as_convention, list_conventions
     from fitting.data.files import atomic_path
     from fitting.data.job import FitJob
-    from fitting.data.preset import PARAMETERS, PART_WEIGHTS, PRESET_FOLDERS, REDUCTIONS, Preset, handler_keys_of, list_presets, load_preset
+    from fitting.data.parameters import PARAMETERS, POSE_PARTS
+    from fitting.data.preset import PART_WEIGHTS, PRESET_FOLDERS, REDUCTIONS, Preset, handler_keys_of, list_presets, load_preset
     from fitting.data.result import FitResult
     from fitting.data.tracks import KeypointTrack, read_track, read_tracks
     from fitting.data.tracks.formats import READERS
@@ -36,16 +37,8 @@ else:
     from .fitting.data.conventions import Convention, as_convention, list_conventions
     from .fitting.data.files import atomic_path
     from .fitting.data.job import FitJob
-    from .fitting.data.preset import (
-        PARAMETERS,
-        PART_WEIGHTS,
-        PRESET_FOLDERS,
-        REDUCTIONS,
-        Preset,
-        handler_keys_of,
-        list_presets,
-        load_preset,
-    )
+    from .fitting.data.parameters import PARAMETERS, POSE_PARTS
+    from .fitting.data.preset import PART_WEIGHTS, PRESET_FOLDERS, REDUCTIONS, Preset, handler_keys_of, list_presets, load_preset
     from .fitting.data.result import FitResult
     from .fitting.data.tracks import KeypointTrack, read_track, read_tracks
     from .fitting.data.tracks.formats import READERS
@@ -67,6 +60,7 @@ __all__ = [
     "GENDERS",
     "PARAMETERS",
     "PART_WEIGHTS",
+    "POSE_PARTS",
     "PRESET_FOLDERS",
     "REDUCTIONS",
     "SAMPLE_TAKE",
@@ -115,4 +109,4 @@ def body_of(result: FitResult) -> BodyData:
     name = result.body.get("path") or result.body.get("name", "default")
     if name != "default":
         raise BodyError(f"The body {name!r} cannot be read inside Blender.", "Fit the default body.")
-    return load_default_body(result.body.get("gender", "neutral"))
+    return load_default_body(result.body.get("gender", "neutral"), result.model_type)

@@ -18,6 +18,12 @@ from .materials import material
 KEY = "smplify_track"
 """The property of the object that holds the track itself, so that a saved file can be fitted again."""
 MARKER_RADIUS = 0.014
+SMALL_RADIUS = 0.004
+"""Metres; for hands and faces in detail, where the keypoints lie close together."""
+DETAILS = {"left_hand": "left_hand", "right_hand": "right_hand", "head": "mouth"}
+"""Parts of the body, with the limbs that only a track in detail has there."""
+FACE_MESH = "face_"
+"""Names of the points of a face mesh begin so."""
 BONE_LENGTH = 0.002
 SIDES = ("left", "right", "middle")
 
@@ -39,9 +45,9 @@ def build_overlay(track: KeypointTrack, collection: bpy.types.Collection, frames
     overlay = rig.build_armature(name, names, np.zeros((len(names), 3)), [-1] * len(names), collection, BONE_LENGTH)
     overlay.data.display_type = "WIRE"  # the markers are seen, not the bones
     overlay.show_in_front = True
-    limbs = [(a, b) for a, b in as_convention(track.convention).limbs(None) if a in shown and b in shown]
-    positions = {index: position for position, index in enumerate(shown.tolist())}
-    _build_markers(f"{name} markers", names, [(positions[a], positions[b]) for a, b in limbs], overlay, collection)
+    convention, positions = as_convention(track.convention), {index: position for position, index in enumerate(shown.tolist())}
+    limbs = [(positions[a], positions[b]) for a, b in convention.limbs(None) if a in positions and b in positions]
+    _build_markers(f"{name} markers", names, _radii(convention)[shown], limbs, overlay, collection)
     times = np.asarray(frames, float)
     _animate(overlay, names, track.points[:, shown], track.observed[:, shown], times)
     _store_track(overlay, track)
@@ -125,14 +131,26 @@ def _animate(
             action.write_curves(curves, action.bone_path(name, "scale"), frames[changes], scale, name, "CONSTANT")
 
 
+def _radii(convention: Convention) -> NDArray[np.float64]:
+    """(K,) radius of the marker of each keypoint, metres."""
+    small = {index for part, limbs in DETAILS.items() if convention.limbs(limbs) for index in convention.part(part)}
+    small |= {index for index, name in enumerate(convention.names) if name.startswith(FACE_MESH)}
+    return np.array([SMALL_RADIUS if index in small else MARKER_RADIUS for index in range(len(convention))])
+
+
 def _build_markers(
-    name: str, names: list[str], limbs: list[tuple[int, int]], overlay: bpy.types.Object, collection: bpy.types.Collection
+    name: str,
+    names: list[str],
+    radii: NDArray[np.float64],
+    limbs: list[tuple[int, int]],
+    overlay: bpy.types.Object,
+    collection: bpy.types.Collection,
 ) -> bpy.types.Object:
-    corners, faces = _ball(MARKER_RADIUS)
+    corners, faces = _ball()
     n_corners = len(corners)
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(
-        np.tile(corners, (len(names), 1)).tolist(),
+        (radii[:, None, None] * corners).reshape(-1, 3).tolist(),
         [(a * n_corners, b * n_corners) for a, b in limbs],
         (np.arange(len(names))[:, None, None] * n_corners + faces).reshape(-1, 3).tolist(),
     )
@@ -152,8 +170,8 @@ def _build_markers(
     return markers
 
 
-def _ball(radius: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Corners (18, 3) and triangles (32, 3) of a small ball: an octahedron, each face cut in four."""
+def _ball() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Corners (18, 3) and triangles (32, 3) of a ball of radius 1: an octahedron, each face cut in four."""
     corners = [np.array(corner, float) for corner in ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1))]
     middles: dict[frozenset[int], int] = {}
 
@@ -168,4 +186,4 @@ def _ball(radius: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     for a, b, c in ((0, 2, 4), (2, 1, 4), (1, 3, 4), (3, 0, 4), (2, 0, 5), (1, 2, 5), (3, 1, 5), (0, 3, 5)):
         ab, bc, ca = middle(a, b), middle(b, c), middle(c, a)
         faces += [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-    return radius * np.array(corners), np.array(faces)
+    return np.array(corners), np.array(faces)

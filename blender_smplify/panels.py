@@ -9,7 +9,7 @@ import bpy
 
 from . import api, overlay, python_setup, session
 from .keypoint_operators import scene_tracks, shown_track
-from .properties import FIT_KEYS, stage_title
+from .properties import fit_keys, stage_title
 
 BUTTON_HEIGHT = 1.5
 CHARACTER_WIDTH = 6.1
@@ -133,7 +133,7 @@ class SMPLIFY_PT_stages(SmplifyPanel, bpy.types.Panel):
         column.operator("smplify.stage_move", text="", icon="TRIA_DOWN").direction = "DOWN"
         stage = settings.stages[settings.active_stage]
         parameters = layout.column(heading="Fit", align=True)
-        for key in FIT_KEYS:
+        for key in fit_keys(settings):
             parameters.prop(stage, key)
         column = layout.column(align=True)
         column.prop(stage, "n_iter")

@@ -11,7 +11,7 @@ from bpy.props import EnumProperty, StringProperty
 from . import preset_library
 from .core import load_preset
 from .operator_base import Operator
-from .properties import edit_preset, handler_keys, stage_from_dict, stage_to_dict
+from .properties import add_stage, edit_preset, stage_values
 
 
 class SMPLIFY_MT_presets(bpy.types.Menu):
@@ -109,8 +109,7 @@ class SMPLIFY_OT_stage_add(StageOperator):
     def run(self, context: bpy.types.Context) -> None:
         """Adds the stage."""
         settings = context.scene.smplify
-        like = stage_to_dict(settings.stages[settings.active_stage])
-        stage_from_dict(settings.stages.add(), like, handler_keys(settings))
+        add_stage(settings, stage_values(settings, settings.stages[settings.active_stage]))
         settings.active_stage += 1
         settings.stages.move(len(settings.stages) - 1, settings.active_stage)
 

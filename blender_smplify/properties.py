@@ -12,7 +12,6 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 from .core import GENDERS, PARAMETERS, PART_WEIGHTS, REDUCTIONS, Preset, handler_keys_of
 
 DEFAULT_PRESET = "smplify"
-FIT_KEYS = tuple(f"fit_{parameter}" for parameter in PARAMETERS["SMPLify"])
 AS_PRESET = "AS_PRESET"
 N_DIGITS = 6
 """Digits that a number keeps: Blender stores 32 bits, and 0.005 shall not become 0.004999999888 in a file."""
@@ -44,6 +43,12 @@ class Stage(bpy.types.PropertyGroup):
     fit_transl: BoolProperty(name="Transl", default=True, description="Fit the place of the body")
     fit_body_pose: BoolProperty(name="Body Pose", default=True, description="Fit the rotation of the joints")
     fit_betas: BoolProperty(name="Betas", default=True, description="Fit the shape of the body")
+    fit_left_hand_pose: BoolProperty(name="Left Hand Pose", description="Fit the fingers of the left hand")
+    fit_right_hand_pose: BoolProperty(name="Right Hand Pose", description="Fit the fingers of the right hand")
+    fit_expression: BoolProperty(name="Expression", description="Fit the expression of the face")
+    fit_jaw_pose: BoolProperty(name="Jaw Pose", description="Fit the rotation of the jaw")
+    fit_leye_pose: BoolProperty(name="Left Eye Pose", description="Fit the rotation of the left eye")
+    fit_reye_pose: BoolProperty(name="Right Eye Pose", description="Fit the rotation of the right eye")
     use_shoulder_hip_only: BoolProperty(name="Shoulders and Hips Only", description="Keypoints of other parts get no weight")
     terms: CollectionProperty(type=StageWeight)
     parts: CollectionProperty(type=StageWeight)
@@ -63,18 +68,21 @@ class Settings(bpy.types.PropertyGroup):
 # Functions and not methods: Blender 4.2 crashes at its end where such a class has methods.
 
 
-def stage_from_dict(stage: Stage, values: Mapping[str, Any], handler_keys: list[str]) -> None:
-    """Takes over the keys of a stage of a preset; keys that it lacks get their default."""
-    for key in ("n_iter", "ftol", *FIT_KEYS, "use_shoulder_hip_only"):
+def add_stage(settings: Settings, values: Mapping[str, Any]) -> None:
+    """Adds a stage with the keys of a stage of the preset; keys that it lacks get their default."""
+    preset = json.loads(settings.preset_values)
+    stage = settings.stages.add()
+    for key in ("n_iter", "ftol", "use_shoulder_hip_only"):
         setattr(stage, key, values.get(key, stage.bl_rna.properties[key].default))
-    stage.terms.clear()
-    for key in handler_keys:
+    is_fitted = "individual_optimizer" not in preset.get("optimizer", {})  # then a stage fits what it names only
+    for key in fit_keys(settings):
+        setattr(stage, key, values.get(key, is_fitted))
+    for key in handler_keys_of(preset["handlers"]):
         term = stage.terms.add()
         term.name = key
         term.is_set = f"{key}_weight" in values
         term.value = values.get(f"{key}_weight", 1)
         term.reduction = values.get(f"{key}_reduction", AS_PRESET)
-    stage.parts.clear()
     for key in PART_WEIGHTS:
         part = stage.parts.add()
         part.name = key
@@ -82,10 +90,10 @@ def stage_from_dict(stage: Stage, values: Mapping[str, Any], handler_keys: list[
         part.value = values.get(key) if part.is_set else 1
 
 
-def stage_to_dict(stage: Stage) -> dict[str, Any]:
-    """The keys of a stage for a preset."""
+def stage_values(settings: Settings, stage: Stage) -> dict[str, Any]:
+    """The keys of a stage for the preset."""
     values: dict[str, Any] = {"n_iter": stage.n_iter, "ftol": _rounded(stage.ftol)}
-    values |= {key: getattr(stage, key) for key in FIT_KEYS}
+    values |= {key: getattr(stage, key) for key in fit_keys(settings)}
     values |= {f"{term.name}_weight": _rounded(term.value) for term in stage.terms if term.is_set}
     values |= {f"{term.name}_reduction": term.reduction for term in stage.terms if term.reduction != AS_PRESET}
     values |= {part.name: _rounded(part.value) for part in stage.parts if part.is_set}
@@ -95,13 +103,16 @@ def stage_to_dict(stage: Stage) -> dict[str, Any]:
 
 
 def stage_title(stage: Stage) -> str:
-    """What a stage fits, in a word or two."""
-    if stage.fit_body_pose:
-        return "Shape and pose" if stage.fit_betas else "Pose"
-    place = stage.fit_global_orient or stage.fit_transl
-    if stage.fit_betas:
-        return "Shape and place" if place else "Shape"
-    return "Place" if place else "Nothing"
+    """What a stage fits, in a few words."""
+    is_fitted = {
+        "shape": stage.fit_betas,
+        "pose": stage.fit_body_pose,
+        "place": not stage.fit_body_pose and (stage.fit_global_orient or stage.fit_transl),
+        "hands": stage.fit_left_hand_pose or stage.fit_right_hand_pose,
+        "face": stage.fit_expression or stage.fit_jaw_pose or stage.fit_leye_pose or stage.fit_reye_pose,
+    }
+    *others, last = [word for word, fitted in is_fitted.items() if fitted] or ["nothing"]
+    return (f"{', '.join(others)} and {last}" if others else last).capitalize()
 
 
 def edit_preset(settings: Settings, preset: Preset) -> None:
@@ -109,7 +120,7 @@ def edit_preset(settings: Settings, preset: Preset) -> None:
     settings.preset, settings.preset_values = preset.name, json.dumps(preset.to_dict())
     settings.stages.clear()
     for stage in preset.stages:
-        stage_from_dict(settings.stages.add(), stage, handler_keys(settings))
+        add_stage(settings, stage)
     settings.active_stage = min(settings.active_stage, len(settings.stages) - 1)
 
 
@@ -120,12 +131,12 @@ def edited_preset(settings: Settings) -> Preset:
         PresetError: A stage has a value that the fitter does not take.
     """
     preset = Preset.from_dict(json.loads(settings.preset_values), settings.preset)
-    return preset.with_stages([stage_to_dict(stage) for stage in settings.stages])
+    return preset.with_stages([stage_values(settings, stage) for stage in settings.stages])
 
 
-def handler_keys(settings: Settings) -> list[str]:
-    """Handler keys of the preset that is edited."""
-    return handler_keys_of(json.loads(settings.preset_values)["handlers"])
+def fit_keys(settings: Settings) -> list[str]:
+    """Stage keys that say what is fitted, for the type of the preset that is edited."""
+    return [f"fit_{parameter}" for parameter in PARAMETERS[json.loads(settings.preset_values)["type"]]]
 
 
 def _rounded(value: float) -> float:

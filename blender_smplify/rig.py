@@ -8,15 +8,19 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import ArrayLike
 
-from .core import BodyData
+from .core import POSE_PARTS, BodyData
 from .materials import material
 
 UP_AXIS_TURN = (np.pi / 2, 0.0, 0.0)
 """Rotation of the object that stands data with y up on Blender's floor; the curves keep the fitter's numbers."""
-MAX_BETA = 10.0
+MAX_SHAPE_VALUE = 10.0
 """Blender allows sliders up to here."""
 BONE_SHAPE = "SMPLify bone"
 BONE_PALETTES = {"left": "THEME04", "right": "THEME01", "middle": "THEME09"}
+BODY, HANDS, FACE = "Body", "Hands", "Face"
+"""The bone collections of a body that has hands."""
+FACE_BONE_AHEAD = Vector((0, 0, 0.05))
+"""Jaw and eyes are drawn along the line of sight, metres."""
 
 
 @contextmanager
@@ -77,12 +81,30 @@ def build_armature(
     return armature
 
 
+def collect_bones(armature: bpy.types.Object, body: BodyData) -> None:
+    """Puts the bones of body, hands and face into collections of their own, which can be hidden; a body without hands needs none."""
+    parts = POSE_PARTS[body.model_type]
+    if len(parts) > 2:
+        kinds = [_kind(part) for part, n_joints in parts for _ in range(n_joints)]
+        collections = {kind: armature.data.collections.new(kind) for kind in dict.fromkeys(kinds)}
+        for name, kind in zip(body.joint_names, kinds, strict=True):
+            collections[kind].assign(armature.data.bones[name])
+
+
+def _kind(part: str) -> str:
+    """The bone collection of a part of the pose."""
+    return BODY if part in ("global_orient", "body_pose") else HANDS if part.endswith("_hand_pose") else FACE
+
+
 def shape_bones(armature: bpy.types.Object) -> None:
     """Draws each bone from its joint to the next one. The bones themselves stay unrotated: this is for the eye only."""
     for pose_bone in armature.pose.bones:
         bone = pose_bone.bone
-        children = [child for child in bone.children if side_of(child.name) == "middle"] or bone.children
-        if children:
+        limbs = [child for child in bone.children if FACE not in child.collections]
+        children = [child for child in limbs if side_of(child.name) == "middle"] or limbs
+        if FACE in bone.collections:
+            ahead = FACE_BONE_AHEAD
+        elif children:
             ahead = sum((child.head_local for child in children), Vector()) / len(children) - bone.head_local
         else:  # the last of a limb goes on as the limb does
             ahead = bone.head_local - bone.parent.head_local if bone.parent else Vector((0, bone.length, 0))
@@ -115,7 +137,7 @@ def side_of(name: str) -> str:
 def build_body_mesh(
     body: BodyData, betas: ArrayLike, armature: bpy.types.Object, name: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
-    """The skin of a body, with a shape key for each shape value, moved by the armature.
+    """The skin of a body, with a shape key for each shape value and each expression, moved by the armature.
 
     Args:
         body: The body model.
@@ -165,9 +187,19 @@ def _add_weights(skin: bpy.types.Object, body: BodyData) -> None:
 
 def _add_shape_keys(skin: bpy.types.Object, body: BodyData, betas: ArrayLike) -> None:
     skin.shape_key_add(name="Basis", from_mix=False)
-    values = np.asarray(betas, float).ravel()
-    for index in range(body.n_betas):
-        key = skin.shape_key_add(name=f"beta_{index}", from_mix=False)
-        key.points.foreach_set("co", (body.v_template + body.shapedirs[..., index]).ravel())
-        key.slider_min, key.slider_max = -MAX_BETA, MAX_BETA
-        key.value = values[index] if index < len(values) else 0.0
+    skin.data.shape_keys.name = skin.name  # under which its keyframes are listed
+    dirs = [(f"beta_{index}", body.shapedirs[..., index]) for index in range(body.n_betas)]
+    if body.expression_dirs is not None:
+        dirs += [(expression_name(index), body.expression_dirs[..., index]) for index in range(body.n_expressions)]
+    for name, moves in dirs:
+        key = skin.shape_key_add(name=name, from_mix=False)
+        key.points.foreach_set("co", (body.v_template + moves).ravel())
+        key.slider_min, key.slider_max = -MAX_SHAPE_VALUE, MAX_SHAPE_VALUE
+        key.value = 0.0
+    for key, value in zip(skin.data.shape_keys.key_blocks[1:], np.asarray(betas, float).ravel(), strict=False):
+        key.value = value
+
+
+def expression_name(index: int) -> str:
+    """Name of the shape key of an expression."""
+    return f"expression_{index}"

@@ -5,9 +5,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from synthetic import quick_preset
+from synthetic import quick_preset, whole_body_track
 
-from blender_smplify import api, cli, overlay
+from blender_smplify import api, cli, compat, overlay
 from blender_smplify.core import SAMPLE_TAKE, read_track
 from fitting.data.files import write_npz
 
@@ -63,6 +63,26 @@ def test_a_take_becomes_a_blend_file_a_picture_and_exports(take, quick, tmp_path
     pixels = np.array(picture.pixels[:]).reshape(720, 960, 4)[..., :3]
     assert np.ptp(pixels[:, 480], axis=0).max() > 0.2  # the body stands before the ground
     assert pixels.mean() > 0.2
+
+
+@pytest.mark.parametrize(("model_type", "n_bones", "n_face_curves"), [("smplh", 52, 0), ("smplx", 55, 10)])
+def test_a_whole_body_gets_fingers_and_a_face(model_type, n_bones, n_face_curves, tmp_path):
+    track = whole_body_track()
+    track.save(tmp_path / "whole.npz")
+    quick_preset(f"smplify{model_type[-1]}").save(tmp_path / "quick.json")
+    output = tmp_path / "whole.blend"
+    assert cli.run([str(tmp_path / "whole.npz"), "-o", str(output), "--preset", str(tmp_path / "quick.json"), "--export", "glb"]) == 0
+    assert (tmp_path / "whole.glb").is_file()
+    bpy.ops.wm.open_mainfile(filepath=str(output))
+    (armature,) = [item for item in bpy.data.objects if api.METADATA in item]
+    (skin,) = armature.children
+    known = api.metadata(armature)
+    assert (known["model_type"], known["n_frames"], len(armature.data.bones)) == (model_type, 6, n_bones)
+    assert known["mean_residual_mm"] < 60
+    assert len(compat.curves_of(skin.data.shape_keys)) == n_face_curves
+    bpy.context.scene.frame_set(3)
+    finger = np.array(armature.pose.bones["left_middle2"].head)
+    assert np.linalg.norm(finger - track.points[2, track.convention.index("left_middle_2")]) < 0.06
 
 
 def test_all_people_are_fitted_on_request(two_people, quick, tmp_path):

@@ -2,11 +2,12 @@ import json
 
 import bpy
 import numpy as np
+import pytest
 from check_action import keys_of
 from synthetic import random_track
 
 from blender_smplify import api, overlay
-from blender_smplify.core import KeypointTrack
+from blender_smplify.core import KeypointTrack, as_convention
 
 
 def show(track: KeypointTrack) -> bpy.types.Object:
@@ -61,6 +62,42 @@ def test_a_marker_is_a_small_ball_of_the_colour_of_its_side(scene):
     assert loose == {(0, 18), (18, 36)}  # hip to knee to ankle
 
 
+def radii_of(item: bpy.types.Object) -> dict[str, float]:
+    """The radius of each marker, metres."""
+    (markers,) = item.children
+    corners = np.array([vertex.co for vertex in markers.data.vertices]).reshape(-1, 18, 3)
+    return {group.name: float(np.linalg.norm(ball, axis=1).max()) for group, ball in zip(markers.vertex_groups, corners, strict=True)}
+
+
+def n_limbs_of(item: bpy.types.Object) -> int:
+    """How many edges of the markers belong to no ball."""
+    (markers,) = item.children
+    return len(markers.data.edges) - 48 * len(markers.vertex_groups)
+
+
+def test_hands_and_face_in_detail_have_small_markers_and_limbs_of_their_own():
+    convention = as_convention("smplx")
+    item = show(KeypointTrack(np.random.default_rng(0).normal(size=(2, 144, 3)), None, convention))
+    radii = radii_of(item)
+    assert {name for name, radius in radii.items() if radius > 0.01} >= {"left_wrist", "right_shoulder", "neck", "left_heel"}
+    for name in ("left_index_2", "right_thumb", "nose", "left_eye_3", "mouth_top", "contour_middle"):
+        np.testing.assert_allclose(radii[name], overlay.SMALL_RADIUS, rtol=1e-5)
+    assert n_limbs_of(item) == len(convention.limbs(None))
+
+
+@pytest.mark.parametrize("convention", ["coco", "smpl_24", "halpe_26"])
+def test_a_few_points_of_head_and_hands_have_markers_like_the_others(convention):
+    names = as_convention(convention)
+    radii = radii_of(show(KeypointTrack(np.random.default_rng(0).normal(size=(2, len(names), 3)), None, names)))
+    np.testing.assert_allclose(list(radii.values()), overlay.MARKER_RADIUS, rtol=1e-5)
+
+
+def test_a_face_mesh_has_small_markers():
+    names = ["left_hip", "face_0", "face_1"]
+    radii = radii_of(show(KeypointTrack(np.random.default_rng(0).normal(size=(2, 3, 3)), None, names)))
+    np.testing.assert_allclose([radii[name] for name in names], [overlay.MARKER_RADIUS, *2 * [overlay.SMALL_RADIUS]], rtol=1e-5)
+
+
 def test_names_are_shown_on_demand():
     item = show(random_track())
     assert not item.data.show_names
@@ -93,13 +130,11 @@ def test_names_with_quotes_are_animated():
     assert json.loads(item[overlay.KEY]["facts"])["names"] == ['L "knee"']
 
 
-def test_a_hundred_points_over_five_thousand_frames_are_quick():
+def test_a_whole_body_over_five_thousand_frames_is_quick():
     import time
 
     rng = np.random.default_rng(0)
-    track = KeypointTrack(
-        rng.normal(size=(5000, 100, 3)), (rng.random((5000, 100)) > 0.1).astype(np.float32), [f"m{i}" for i in range(100)]
-    )
+    track = KeypointTrack(rng.normal(size=(5000, 144, 3)), (rng.random((5000, 144)) > 0.1).astype(np.float32), "smplx")
     started = time.perf_counter()
     show(track)
     assert time.perf_counter() - started < 6  # 0.8 s on an idle machine

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from blender_smplify.core import POSE_PARTS, BodyData, FitResult, KeypointTrack, Preset, body_of, load_preset
+from blender_smplify.core import POSE_PARTS, BodyData, FitResult, KeypointTrack, Preset, as_convention, body_of, load_preset
 
 N_FRAMES = 6
 
@@ -95,7 +95,17 @@ def random_track(n_frames: int = N_FRAMES, seed: int = 0, fps: float = 29.97, na
     return KeypointTrack(rng.normal(size=(n_frames, 5, 3)), confidence, names, fps, name, ("The data are in metres.",))
 
 
-def quick_preset() -> Preset:
-    """The default preset with one iteration in each stage: for tests of everything but the fit."""
-    preset = load_preset("smplify")
+def whole_body_track(n_frames: int = N_FRAMES) -> KeypointTrack:
+    """The 144 keypoints of a SMPL-X body that moves gently, from its joints and its skin."""
+    result = random_result(n_frames, model_type="smplx")
+    result = replace(result, params={name: 0.2 * value for name, value in result.params.items()})
+    body, convention = body_of(result), as_convention("smplx")
+    joints = world_matrices(body, result)[..., :3, 3]
+    surface = skinned_vertices(body, result)[:, [body.keypoint_vertices[name] for name in convention.names[body.n_joints :]]]
+    return KeypointTrack(np.concatenate([joints, surface], axis=1), None, convention, 30, "whole body")
+
+
+def quick_preset(name: str = "smplify") -> Preset:
+    """A shipped preset with one iteration in each stage: for tests of everything but the fit."""
+    preset = load_preset(name)
     return preset.with_stages([{**stage, "n_iter": 1} for stage in preset.stages])
