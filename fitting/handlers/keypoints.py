@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..data.conventions import Convention, as_convention, conversion_matrix, get_convention
-from ..errors import FittingError, did_you_mean
+from ..data.conventions import Convention, as_convention
+from ..errors import FittingError
 from .base import HANDLERS, BaseHandler, BaseInput, build_loss
-from .conversion import KeypointConversion
+from .conversion import ConversionCache
+from .matched_keypoints import MatchedKeypointHandler
 
 
 class _Keypoint3dInput(BaseInput):
@@ -45,6 +46,10 @@ class _Keypoint3dInput(BaseInput):
                 f"keypoints3d_conf has shape {tuple(keypoints3d_conf.shape)}, expected {tuple(keypoints3d.shape[:2])} as the keypoints."
             )
         observed = keypoints3d.isfinite().all(-1) & keypoints3d_conf.isfinite() & (keypoints3d_conf > 0)
+        if not observed.any():
+            raise FittingError(
+                f"No point of keypoints3d for {handler_key!r} is observed: none is finite with a confidence above 0.", "Check the keypoints."
+            )
         # Not a number times zero is not a number: unobserved points are made finite before any loss sees them.
         self.keypoints3d = torch.where(observed[..., None], keypoints3d, 0.0)
         self.keypoints3d_conf = torch.where(observed, keypoints3d_conf.to(keypoints3d.dtype), 0.0)
@@ -87,34 +92,9 @@ class Keypoint3dLimbLenInput(_Keypoint3dInput):
         super().__init__(keypoints3d, keypoints3d_convention, keypoints3d_conf, handler_key)
 
 
-class _ConversionCache:
-    """The last conversion of a handler: it is the same for every evaluation of a fit."""
-
-    def __init__(self, approximate: bool) -> None:
-        self.approximate = approximate
-        self._key: tuple[Any, ...] = ()
-        self._conversion: KeypointConversion | None = None
-
-    def get(self, source: Any, target: Any, like: Tensor) -> KeypointConversion:
-        key = (source, target, like.dtype, like.device)
-        if self._conversion is None or key != self._key:
-            self._key, self._conversion = key, KeypointConversion(source, target, self.approximate, like)
-        return self._conversion
-
-
 @HANDLERS.register
-class Keypoint3dMSEHandler(BaseHandler):
-    """Distance between the keypoints of the body and those observed, compared in the convention of the observation.
-
-    Args:
-        mse_loss: The loss or its config.
-        handler_key: Key of the term.
-        keypoint_approximate: Keypoints of similar meaning (`neck` and `neck_openpose`) stand for each other, and
-            those that are defined by others (the middle of the hips) are computed from them.
-        keypoint_weights: Weight of single keypoints, by name; 1 for the others. For points that skeletons define differently.
-        device: See `BaseHandler`.
-        logger: See `BaseHandler`.
-    """
+class Keypoint3dMSEHandler(MatchedKeypointHandler):
+    """Distance between the keypoints of the body and those observed, in the convention of the latter; see `MatchedKeypointHandler`."""
 
     def __init__(
         self,
@@ -125,14 +105,7 @@ class Keypoint3dMSEHandler(BaseHandler):
         device: torch.device | str | None = None,
         logger: logging.Logger | str | None = None,
     ) -> None:
-        super().__init__(handler_key, device, logger)
-        self.loss = build_loss(mse_loss)
-        self.keypoint_weights = dict(keypoint_weights or {})
-        known = get_convention("human_data").names
-        for name in self.keypoint_weights:
-            if name not in known:
-                raise FittingError(f"keypoint_weights of {handler_key!r} names {name!r}, which is no keypoint.", did_you_mean(name, known))
-        self._conversions = _ConversionCache(keypoint_approximate)
+        super().__init__(mse_loss, handler_key, keypoint_approximate, keypoint_weights, device, logger)
 
     def check_input(self, related_input: Keypoint3dMSEInput, model_convention: str) -> None:
         """Refuses an input of which the body has no keypoint at all: nothing would be fitted.
@@ -140,15 +113,7 @@ class Keypoint3dMSEHandler(BaseHandler):
         Raises:
             FittingError: No keypoint in common.
         """
-        convention = related_input.keypoints3d_convention
-        approximate = self._conversions.approximate
-        if not conversion_matrix(model_convention, convention, approximate=approximate, derive=approximate).any():
-            raise FittingError(
-                f"The body has none of the keypoints of {convention.name!r} by the same name ({', '.join(convention.names[:3])}, ...).",
-                "The keypoints have other names than the body's."
-                if approximate
-                else f"Write keypoint_approximate = true for the handler {self.handler_key!r}.",
-            )
+        self.check_convention(related_input.keypoints3d_convention, model_convention)
 
     def loss_arguments(
         self,
@@ -160,14 +125,9 @@ class Keypoint3dMSEHandler(BaseHandler):
     ) -> dict[str, Any]:
         """Both sides in the convention of the input; keypoints that the body lacks get no weight."""
         convention = related_input.keypoints3d_convention
-        convert = self._conversions.get(model_joints_convention, convention, model_joints)
-        weights = convert.known
-        if model_joints_weights is not None:
-            weights = weights * (convert.matrix @ model_joints_weights)
-        if self.keypoint_weights:
-            weights = weights * weights.new_tensor([self.keypoint_weights.get(name, 1.0) for name in convention.names])
+        keypoints, weights = self.matched(convention, model_joints, model_joints_convention, model_joints_weights)
         return {
-            "pred": convert(model_joints),
+            "pred": keypoints,
             "target": related_input.keypoints3d,
             "target_conf": related_input.keypoints3d_conf,
             "keypoint_weight": weights,
@@ -196,8 +156,8 @@ class Keypoint3dLimbLenHandler(BaseHandler):
     ) -> None:
         super().__init__(handler_key, device, logger)
         self.loss = build_loss(loss)
-        self._model_conversions = _ConversionCache(keypoint_approximate)
-        self._input_conversions = _ConversionCache(keypoint_approximate)
+        self._model_conversions = ConversionCache(keypoint_approximate)
+        self._input_conversions = ConversionCache(keypoint_approximate)
 
     def loss_arguments(
         self, related_input: Keypoint3dLimbLenInput, model_joints: Tensor, model_joints_convention: str, **_: Any

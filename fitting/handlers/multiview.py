@@ -70,6 +70,10 @@ class MultiviewKeypoint2dMSEInput(BaseInput):
         self.cameras = as_cameras(cameras)
         self.projection = Projection(self.cameras, n_views, n_frames, keypoints2d.dtype)
         observed = keypoints2d.isfinite().all(-1) & keypoints2d_conf.isfinite() & (keypoints2d_conf > 0)
+        if not observed.any():
+            raise FittingError(
+                f"No point of keypoints2d for {handler_key!r} is observed: none is finite with a confidence above 0.", "Check the keypoints."
+            )
         # Not a number times zero is not a number: unobserved points are made finite before any loss sees them.
         self.keypoints2d = torch.where(observed[..., None], keypoints2d, 0.0)
         self.keypoints2d_conf = torch.where(observed, keypoints2d_conf.to(keypoints2d.dtype), 0.0)
@@ -174,4 +178,5 @@ def _jumps(points: Tensor, known: Tensor) -> Tensor:
     windows = around.unfold(0, 5, 1)
     near = (windows - windows.nanmedian(-1, keepdim=True).values).norm(dim=2) < JUMP
     n_near, n_known = near.sum(-1), windows.isfinite().all(2).sum(-1)
-    return (n_near >= 3) & (2 * n_near > n_known) & ~near[..., 2]
+    jumps: Tensor = (n_near >= 3) & (2 * n_near > n_known) & ~near[..., 2]
+    return jumps

@@ -43,9 +43,17 @@ def test_what_is_not_observed_is_zero_everywhere(input_class, key):
 @INPUTS
 def test_given_tensors_are_left_unchanged(input_class, key):
     points, confidence = torch.full((1, 24, 3), torch.nan), torch.ones(1, 24)
+    points[0, 0] = 0
     input_class(points, "smpl", confidence)
-    assert points.isnan().all()
+    assert points[0, 1:].isnan().all()
     assert torch.equal(confidence, torch.ones(1, 24))
+
+
+@INPUTS
+@pytest.mark.parametrize(("value", "confidence"), [(torch.nan, 1.0), (torch.inf, 1.0), (1.0, 0.0)])
+def test_nothing_is_observed(input_class, key, value, confidence):
+    with pytest.raises(FittingError, match=f"No point of keypoints3d for '{key}' is observed: none is finite with a confidence above 0."):
+        input_class(torch.full((2, 24, 3), value), "smpl", torch.full((2, 24), confidence))
 
 
 def test_a_convention_of_ones_own():
