@@ -35,6 +35,10 @@ class BodyData:
         hand_mean: (2, 45) axis-angle of the finger joints of the relaxed left and right hand, radians, or None.
         hand_components: (2, 45, 45) components of hand poses in rows, the most important first, or None.
         keypoint_vertices: Vertex of each named surface keypoint (names of the convention "human_data").
+        landmark_vertices, landmark_weights: (51, 3) vertices of the triangle in which each face landmark lies, and their shares; for
+            the keypoints of SMPL-X from `right_eyebrow_1` on that `keypoint_vertices` does not name. Or None.
+        contour_vertices, contour_weights: (79, 17, 3) the same for the contour of the face, which depends on how far the head is turned:
+            0 to 39 degrees, then -1 to -39, as `smplx` keeps them. Or None.
         convention: Convention of the keypoints of the body: its joints, then its surface keypoints.
     """
 
@@ -56,6 +60,10 @@ class BodyData:
     hand_mean: Floats | None = None
     hand_components: Floats | None = None
     keypoint_vertices: Mapping[str, int] = field(default_factory=dict)
+    landmark_vertices: Integers | None = None
+    landmark_weights: Floats | None = None
+    contour_vertices: Integers | None = None
+    contour_weights: Floats | None = None
     convention: str = "smpl_45"
 
     @property
