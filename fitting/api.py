@@ -1,6 +1,5 @@
 """The whole way in one call: from a keypoint track to a fitted body in motion."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +59,7 @@ def fit(
     centre = _centre(track)
     points = torch.as_tensor(np.where(track.observed[..., None], track.points - centre, 0).astype(np.float32))
     confidence = torch.as_tensor(np.asarray(track.confidence))
-    config = {item.name: getattr(preset, item.name) for item in fields(preset) if item.name not in ("name", "description")}
-    registrant = build_registrant({**config, "body_model": model, "device": device})
+    registrant = build_registrant({**preset.registrant_config(), "body_model": model, "device": device})
     convention = as_convention(track.convention)
     observed = [input_class(points, convention, confidence) for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
     keys = {handler.handler_key for handler in registrant.handlers}

@@ -82,6 +82,10 @@ class Preset:
         _check(preset)
         return preset
 
+    def registrant_config(self) -> dict[str, Any]:
+        """The config of the registrant, for `build_registrant`: every argument that the preset knows, defaults included."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("name", "description")}
+
     def to_dict(self) -> dict[str, Any]:
         """The preset as plain values, ready for JSON; keys that have their default are left out."""
         plain: dict[str, Any] = {}

@@ -129,11 +129,19 @@ def test_it_begins_with_five_lines_that_work(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links(page):
-    """They lead to files that are there, and each page to all others."""
-    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))]
-    local = {target for target in targets if target and "://" not in target}
-    assert [target for target in local if not (DOCS / target).exists()] == []
-    assert {other.name for other in PAGES if other != page} <= local
+    """They lead to files and headings that are there, and each page to all others."""
+    targets = [target.split("#") for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")) if "://" not in target]
+    for file, *anchors in targets:
+        target = DOCS / file if file else page
+        assert target.exists(), file
+        assert set(anchors) <= headings_of(target), (file, anchors)
+    assert {other.name for other in PAGES if other != page} <= {file for file, *_ in targets}
+
+
+def headings_of(page):
+    """The headings of a page as GitHub makes anchors of them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_three_pages_are_there():

@@ -58,6 +58,12 @@ def test_values_cover_all_keys():
     assert all(getattr(defaults, key) != getattr(mine(), key) for key in VALUES if key not in ("type", "handlers"))
 
 
+def test_config_of_the_registrant():
+    config = mine().registrant_config()
+    assert set(config) == set(VALUES) - {"description"}
+    assert Preset.from_dict({"handlers": HANDLERS, "stages": [{}]}).registrant_config()["use_one_betas_per_video"] is True
+
+
 def test_defaults_are_left_out():
     smallest = {"type": "SMPLify", "handlers": HANDLERS, "stages": [{}]}
     assert Preset.from_dict(smallest).to_dict() == smallest
