@@ -74,7 +74,7 @@ class FitResult:
 
     @property
     def model_type(self) -> str:
-        """"smpl", "smplh" or "smplx"."""
+        """The type of model: "smpl", "smplh" or "smplx"."""
         return self.body.get("model_type", "smpl")
 
     def mean_residual(self, main_only: bool = False) -> float:

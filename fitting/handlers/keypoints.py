@@ -48,7 +48,8 @@ class _Keypoint3dInput(BaseInput):
         observed = keypoints3d.isfinite().all(-1) & keypoints3d_conf.isfinite() & (keypoints3d_conf > 0)
         if not observed.any():
             raise FittingError(
-                f"No point of keypoints3d for {handler_key!r} is observed: none is finite with a confidence above 0.", "Check the keypoints."
+                f"No point of keypoints3d for {handler_key!r} is observed: none is finite with a confidence above 0.",
+                "Check the keypoints.",
             )
         # Not a number times zero is not a number: unobserved points are made finite before any loss sees them.
         self.keypoints3d = torch.where(observed[..., None], keypoints3d, 0.0)

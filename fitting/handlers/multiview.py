@@ -72,7 +72,8 @@ class MultiviewKeypoint2dMSEInput(BaseInput):
         observed = keypoints2d.isfinite().all(-1) & keypoints2d_conf.isfinite() & (keypoints2d_conf > 0)
         if not observed.any():
             raise FittingError(
-                f"No point of keypoints2d for {handler_key!r} is observed: none is finite with a confidence above 0.", "Check the keypoints."
+                f"No point of keypoints2d for {handler_key!r} is observed: none is finite with a confidence above 0.",
+                "Check the keypoints.",
             )
         # Not a number times zero is not a number: unobserved points are made finite before any loss sees them.
         self.keypoints2d = torch.where(observed[..., None], keypoints2d, 0.0)

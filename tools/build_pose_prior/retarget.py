@@ -47,6 +47,7 @@ def to_smpl(rotations: Mapping[str, Floats], directions: Mapping[str, Floats]) -
             rotation = rotation @ rotation_between(rest[f"{side}_{_NEXT_JOINT[part]}"] - rest[joint], directions[bone])
         world.append(rotation)
     local = [
-        rotation if parent < 0 else world[parent].swapaxes(-1, -2) @ rotation for rotation, parent in zip(world, PARENTS["smpl"], strict=True)
+        rotation if parent < 0 else world[parent].swapaxes(-1, -2) @ rotation
+        for rotation, parent in zip(world, PARENTS["smpl"], strict=True)
     ]
     return np.stack([Rotation.from_matrix(rotation).as_rotvec() for rotation in local], axis=1)

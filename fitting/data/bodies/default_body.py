@@ -109,9 +109,7 @@ def _unfold(half_values: NDArray[np.float32], half: NDArray[np.int64], mirror: N
     return values
 
 
-def _weights(
-    file: dict[str, NDArray[Any]], half: NDArray[np.int64], mirror: NDArray[np.int64], model_type: str
-) -> NDArray[np.float32]:
+def _weights(file: dict[str, NDArray[Any]], half: NDArray[np.int64], mirror: NDArray[np.int64], model_type: str) -> NDArray[np.float32]:
     """(V, J) skinning weights: the file's 55 joints of SMPL-X, merged into the joints that the type of model has."""
     names, wanted = JOINT_NAMES["smplx"], JOINT_NAMES[model_type]
     half_weights = np.zeros((len(half), len(names)), np.float32)

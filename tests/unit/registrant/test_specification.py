@@ -211,7 +211,14 @@ def test_tutorial_a(config, inputs, optimizer, loss_func):
         logger=None,
     )
     stage = {**config["stages"][1], "smooth_joint_weight": 1e4, "n_iter": 20, "ftol": 0}
-    changed = {**config, "optimizer": optimizer, "handlers": [*config["handlers"], handler], "stages": [stage], "verbose": False, "grad_clip": None}
+    changed = {
+        **config,
+        "optimizer": optimizer,
+        "handlers": [*config["handlers"], handler],
+        "stages": [stage],
+        "verbose": False,
+        "grad_clip": None,
+    }
     start = {"body_pose": 0.2 * torch.randn(N_FRAMES, 69, generator=torch.Generator().manual_seed(0))}
     output = build_registrant(changed)(inputs, start)
     assert output["body_pose"].diff(dim=0).abs().mean() < 0.5 * start["body_pose"].diff(dim=0).abs().mean()
