@@ -52,7 +52,7 @@ def fit(track, *, preset, body, gender, device, on_progress):
             loss = float("nan") if stage == 0 and iteration == 1 else 1.0 / iteration
             fraction = (stage * iterations + iteration) / (stages * iterations)
             on_progress(Progress(stage, stages, iteration, iterations, loss, {"keypoints": loss}, fraction))
-    widths = {"global_orient": 3, "body_pose": 3 * (track.n_keypoints - 1)}
+    widths = {"global_orient": 3, "body_pose": 69}
     poses = {name: np.zeros((track.n_frames, width), np.float32) for name, width in widths.items()}
     return FitResult(
         params={**poses, "betas": np.zeros((1, 10), np.float32), "transl": track.points[:, 0]},
