@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # `as`: type checkers take these names as public
     from .api import fit as fit
-    from .body import BodyModel as BodyModel, load_body as load_body
+    from .body import (
+        Body as Body,
+        BodyModel as BodyModel,
+        BodyOutput as BodyOutput,
+        build_body_model as build_body_model,
+        load_body as load_body,
+    )
     from .data.amass import read_amass as read_amass, write_amass as write_amass
+    from .data.bodies import BodyData as BodyData, load_body_data as load_body_data, load_default_body as load_default_body
+    from .data.bodies.export import export_body as export_body
     from .data.cameras import Camera as Camera, read_cameras as read_cameras, triangulate as triangulate
     from .data.config_file import Config as Config, load_config as load_config
     from .data.conventions import Convention as Convention, get_convention as get_convention, list_conventions as list_conventions
@@ -75,8 +83,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api": ("fit",),
-    "body": ("BodyModel", "load_body"),
+    "body": ("Body", "BodyModel", "BodyOutput", "build_body_model", "load_body"),
     "data.amass": ("read_amass", "write_amass"),
+    "data.bodies": ("BodyData", "load_body_data", "load_default_body"),
+    "data.bodies.export": ("export_body",),
     "data.cameras": ("Camera", "read_cameras", "triangulate"),
     "data.config_file": ("Config", "load_config"),
     "data.conventions": ("Convention", "get_convention", "list_conventions"),

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from .body import BodyModel, build_body_model
+from .body import Body, build_body_model
 from .data.conventions import as_convention, conversion_matrix
 from .data.parameters import MODEL_TYPES
 from .data.preset import Preset, load_preset
@@ -27,7 +28,7 @@ _ANCHORS = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
 def fit(
     track: KeypointTrack,
     preset: str | Path | Preset = "smplify",
-    body: str | Path | None = None,
+    body: str | Path | nn.Module | None = None,
     gender: str | None = None,
     device: str | torch.device = "auto",
     on_progress: ProgressCallback | None = None,
@@ -37,8 +38,8 @@ def fit(
     Args:
         track: Keypoints of one person, metres, y up.
         preset: Name of a preset, path of a JSON file, or a `Preset`.
-        body: File of a body model; None for the default body.
-        gender: "neutral", "male" or "female", before that of the preset.
+        body: File or folder of a body model, "anny", or a module (see `fitting.body.Body`); None for the default body.
+        gender: "neutral", "male" or "female", before that of the preset. A file or a module that says another is not fitted.
         device: "auto", "cpu", "cuda", ...
         on_progress: Called after each iteration; it stops the fit by raising `FitCancelled`.
 
@@ -52,8 +53,10 @@ def fit(
         DeviceError: No such device.
     """
     preset = preset if isinstance(preset, Preset) else load_preset(preset)
-    body_config = {"type": MODEL_TYPES[preset.type].upper(), **preset.body_model, **({} if gender is None else {"gender": gender})}
-    model = build_body_model(body_config, body)
+    if isinstance(body, nn.Module):
+        model = build_body_model(body)
+    else:
+        model = build_body_model({"type": MODEL_TYPES[preset.type].upper(), **preset.body_model}, body, gender)
     report = [*track.decisions, *_check_observed(track, model)]
     # float32 is exact to 0.1 mm only within a kilometre of the origin: the fit works about the middle of the take.
     centre = _centre(track)
@@ -77,14 +80,14 @@ def fit(
         residuals=_residuals(track, model, model_joints, points),
         keypoint_names=track.names,
         fps=track.fps,
-        body={"model_type": model.data.model_type, "gender": model.data.gender, "name": model.data.name, **_path(body)},
+        body={"model_type": model.model_type, "gender": model.gender, "name": model.name, **_path(body)},
         name=track.name,
         preset=preset.name,
         report=tuple(report),
     )
 
 
-def _check_observed(track: KeypointTrack, model: BodyModel) -> list[str]:
+def _check_observed(track: KeypointTrack, model: Body) -> list[str]:
     """Sentences about what the track says of the body.
 
     Raises:
@@ -127,12 +130,14 @@ def _centre(track: KeypointTrack) -> NDArray[np.float32]:
     return centre
 
 
-def _residuals(track: KeypointTrack, model: BodyModel, joints: torch.Tensor, points: torch.Tensor) -> NDArray[np.float32]:
+def _residuals(track: KeypointTrack, model: Body, joints: torch.Tensor, points: torch.Tensor) -> NDArray[np.float32]:
     """(F, K) distances in metres, NaN where a keypoint is not observed or not on the body."""
     matrix = conversion_matrix(model.convention, track.convention, approximate=True)
     distances = (torch.as_tensor(matrix) @ joints - points).norm(dim=-1).numpy()
     return np.where(track.observed & (matrix != 0).any(1), distances, np.nan).astype(np.float32)
 
 
-def _path(body: str | Path | None) -> dict[str, Any]:
-    return {} if body is None else {"path": str(Path(body).absolute())}
+def _path(body: str | Path | nn.Module | None) -> dict[str, Any]:
+    if body is None or isinstance(body, nn.Module) or not Path(body).exists():  # "anny" is no path
+        return {}
+    return {"path": str(Path(body).absolute())}

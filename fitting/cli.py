@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from . import terminal
+from .data.bodies import describe_model, find_models, is_model, load_default_body
+from .data.bodies.export import export_body
 from .data.conversion import convert_keypoints
 from .data.preset import list_presets, load_preset, read_preset
 from .data.report import write_report
@@ -80,9 +82,20 @@ def fit(
 
 
 @app.command()
-def info(take: Take, *, fps: Fps = None, units: Units = None, up_axis: UpAxis = None, convention: NamesOf = None) -> None:
+def info(
+    file: Annotated[Path, _argument("File of 3D keypoints, or of a body model (.pkl, .npz, or a folder of them).", "TAKE|MODEL")],
+    *,
+    fps: Fps = None,
+    units: Units = None,
+    up_axis: UpAxis = None,
+    convention: NamesOf = None,
+) -> None:
     """Show what a file holds, and what was found out about it."""
-    tracks = read_tracks(take, fps=fps, units=units, up_axis=up_axis, convention=convention)
+    if is_model(file):
+        for path in [model.path for model in find_models(file)] or [file]:
+            terminal.show_model(describe_model(path))
+        return
+    tracks = read_tracks(file, fps=fps, units=units, up_axis=up_axis, convention=convention)
     for number, track in enumerate(tracks):
         terminal.show_track(track, f"person {number}: " if len(tracks) > 1 else "", with_decisions=number == 0)
     terminal.show_keypoints(tracks)
@@ -139,6 +152,17 @@ def check(preset: Annotated[str, _argument("Name of a preset, or a JSON or Pytho
         quiet = logging.Logger("check", logging.ERROR)  # its warnings are shown with the others
         build_registrant({**config, "device": "cpu", "logger": quiet})
     terminal.show_stages(checked, warnings)
+
+
+@app.command(name="export-body")
+def export_default_body(
+    folder: Annotated[Path, _argument("Folder of model files, as the package smplx lays it out.", "FOLDER")],
+    *,
+    type_: Annotated[str, _option("smpl, smplh or smplx.", "TYPE", "--type", show_default=True)] = "smplx",
+    gender: Annotated[str, _option("neutral, male or female.", "GENDER", show_default=True)] = "neutral",
+) -> None:
+    """Write the default body as a model file for programs that read those of SMPL."""
+    terminal.say(f"Written: {export_body(load_default_body(gender, type_), folder)} (CC0)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from .data.preset_explained import explain_stages, oddities, sentences_about
 from .progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
+    from .data.bodies import ModelInfo
     from .data.preset import Preset
     from .data.preset_explained import TermExplained
     from .data.result import FitResult
@@ -49,6 +50,26 @@ def show_keypoints(tracks: Sequence["KeypointTrack"]) -> None:
     shares = [track.observed.mean(0) for track in tracks]
     rows = [[name, *(f"{100 * share[index]:.0f} %" for share in shares)] for index, name in enumerate(tracks[0].names)]
     _show_table(["keypoint", *people], rows)
+
+
+def show_model(info: "ModelInfo") -> None:
+    """A line about what a body model is, one about what it has, and what it lacks."""
+    kind = " ".join(filter(None, (info.model_type.upper(), info.gender)))
+    say(f"{info.name}: {kind}, {info.n_vertices} vertices, {info.n_faces} triangles, {info.n_joints} joints")
+    has = [f"{info.n_betas} betas"]
+    if info.n_expressions:
+        has.append(f"{info.n_expressions} expressions")
+    parts = {
+        "pose correctives": info.has_pose_correctives,
+        "components of hand poses": info.has_hand_components,
+        "landmarks of the face": info.has_landmarks,
+    }
+    has += [part for part, is_there in parts.items() if is_there]
+    say(f"  Has {', '.join(has)}.")
+    if info.convention is not None:
+        say(f"  Keypoints: {info.convention}.")
+    for sentence in info.missing:
+        say(f"  {sentence}")
 
 
 def show_result(result: "FitResult", already_shown: Collection[str] = ()) -> None:

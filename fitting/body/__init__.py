@@ -1,6 +1,8 @@
 """Body models: kinematics of joints, skinning of vertices."""
 
-from .body_model import BodyModel, BodyOutput
+from .anny_body import AnnyBody
+from .body_model import BodyModel
+from .interface import Body, BodyOutput
 from .load import build_body_model, load_body
 
-__all__ = ["BodyModel", "BodyOutput", "build_body_model", "load_body"]
+__all__ = ["AnnyBody", "Body", "BodyModel", "BodyOutput", "build_body_model", "load_body"]

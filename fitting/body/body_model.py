@@ -1,7 +1,6 @@
 """The body model: from parameters to joints, surface keypoints and, where they are asked for, vertices."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,28 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.bodies import BodyData
-from ..data.conventions import get_convention
 from ..data.parameters import HAND_POSES, POSE_PARTS
 from ..errors import BodyError, did_you_mean
 from ..rotations import axis_angle_to_matrix
+from .interface import BodyOutput
 from .kinematics import KinematicTree
-from .posed_points import CarriedPoints
 from .skinning import skin
-
-
-@dataclass
-class BodyOutput:
-    """A posed body.
-
-    Attributes:
-        joints: (F, K, 3) keypoints in the order of the model's convention, the J joints of its skeleton first; metres.
-        vertices: (F, V, 3) vertices, or None where they were not asked for.
-        full_pose: (F, 3 J) axis-angle, the root first.
-    """
-
-    joints: Tensor
-    vertices: Tensor | None
-    full_pose: Tensor
+from .surface_keypoints import SurfaceKeypoints, keypoints_of
+from .triangle_points import BlendDirections
 
 
 class BodyModel(nn.Module):
@@ -42,6 +27,7 @@ class BodyModel(nn.Module):
         n_expressions: How many of its expressions are used; all by default.
         n_hand_components: Hand poses are given by this many components each; None takes the axis-angle of all finger joints.
         flat_hand_mean: A hand pose of zeros is a flat hand; otherwise it is the model's relaxed one, to which poses are added.
+        face_contour: Whether the contour of the face is among the keypoints of SMPL-X.
 
     Raises:
         BodyError: More values than the model has, or arrays that are no model.
@@ -49,10 +35,6 @@ class BodyModel(nn.Module):
 
     joints_template: Tensor
     joint_shapedirs: Tensor
-    surface_template: Tensor
-    surface_shapedirs: Tensor
-    surface_weights: Tensor
-    surface_posedirs: Tensor | None
     pose_mean: Tensor
     hand_components: Tensor | None
     faces: Tensor
@@ -64,27 +46,38 @@ class BodyModel(nn.Module):
         n_expressions: int | None = None,
         n_hand_components: int | None = None,
         flat_hand_mean: bool = False,
+        face_contour: bool = True,
     ) -> None:
         super().__init__()
         self.data = data
         self.n_betas = _count("num_betas", n_betas, 1, data.n_betas, data.name)
         self.n_expressions = _count("num_expression_coeffs", n_expressions, 0, data.n_expressions, data.name)
-        self.convention = get_convention(data.convention)
+        self.convention = keypoints_of(data, face_contour)
         self.pose_parts = dict(POSE_PARTS[data.model_type])
         self.tree = KinematicTree([int(parent) for parent in data.parents])
-        surface = [data.keypoint_vertices[name] for name in self.convention.names[data.n_joints :]]
+        self._directions = BlendDirections(data, self.n_betas, self.n_expressions)
         self._buffer("joints_template", data.joints_template)
-        self._buffer("joint_shapedirs", self._all_dirs(data.joint_shapedirs, data.joint_expression_dirs))
-        self._buffer("surface_template", data.v_template[surface])
-        expression_dirs = None if data.expression_dirs is None else data.expression_dirs[surface]
-        self._buffer("surface_shapedirs", self._all_dirs(data.shapedirs[surface], expression_dirs))
-        self._buffer("surface_weights", data.weights[surface])
-        self._buffer("surface_posedirs", None if data.posedirs is None else data.posedirs[surface])
+        self._buffer("joint_shapedirs", self._directions.of_shape(data.joint_shapedirs, data.joint_expression_dirs))
+        self.surface = SurfaceKeypoints(data, self.convention.names[data.n_joints :], self._directions, self.tree)
         self._set_up_hands(n_hand_components, flat_hand_mean)
         self.register_buffer("faces", torch.as_tensor(data.faces, dtype=torch.long))
-        self._carried = CarriedPoints(self.surface_weights, self.tree)
         # The mesh waits on the CPU until somebody asks for vertices.
         self._mesh: dict[str, Tensor] = {}
+
+    @property
+    def model_type(self) -> str:
+        """The family: "smpl", "smplh" or "smplx"."""
+        return self.data.model_type
+
+    @property
+    def gender(self) -> str:
+        """The gender: "neutral", "male" or "female"."""
+        return self.data.gender
+
+    @property
+    def name(self) -> str:
+        """Where the body comes from: "default", a file name, or the class of a module."""
+        return self.data.name
 
     @property
     def n_joints(self) -> int:
@@ -113,14 +106,14 @@ class BodyModel(nn.Module):
         Returns:
             For each parameter, one value for each of its columns; metres per radian, metre or unit of shape.
         """
-        keypoints = torch.cat([self.joints_template, self.surface_template])
-        subtree = self._carried.to(keypoints).subtree
-        carried = torch.cat([subtree, subtree @ self.surface_weights.mT], 1)
+        surface, surface_dirs, carried_by = self.surface.at_rest()
+        keypoints, subtree = torch.cat([self.joints_template, surface]), self.surface.subtree
+        carried = torch.cat([subtree, subtree @ carried_by.mT], 1)
         arms = keypoints - self.joints_template[:, None]
         levers = (carried * arms.square().sum(-1)) @ keypoint_weights
         # What moves next to nothing is held by priors, which count as a lever of 5 cm.
         levers = (levers + 0.05**2).sqrt().repeat_interleave(3)
-        shape = torch.cat([self.joint_shapedirs, self.surface_shapedirs]).square().sum(1).mT @ keypoint_weights
+        shape = torch.cat([self.joint_shapedirs, surface_dirs]).square().sum(1).mT @ keypoint_weights
         betas, expression = torch.split((shape + 1e-3**2).sqrt(), [self.n_betas, self.n_expressions])
         effects = self.parts_of_pose(levers)
         if self.hand_components is not None:
@@ -148,15 +141,13 @@ class BodyModel(nn.Module):
         full_pose = self.full_pose(values)
         axis_angle = torch.unflatten(full_pose, 1, (self.n_joints, 3))
         shape = values["betas"]
-        if "expression" in given and self.n_expressions:
+        if self.n_expressions:
             rows = max(len(shape), len(values["expression"]))
             shape = torch.cat([shape.expand(rows, -1), values["expression"].expand(rows, -1)], 1)
         rest_joints = _shaped(self.joints_template, self.joint_shapedirs, shape)
-        rest_surface = _shaped(self.surface_template, self.surface_shapedirs, shape)
-        if self.surface_posedirs is not None:
-            rest_surface = rest_surface + _pose_offsets(self.surface_posedirs, axis_angle_to_matrix(axis_angle))
+        features = None if self.data.posedirs is None else _pose_features(axis_angle_to_matrix(axis_angle))
         return BodyOutput(
-            joints=self._carried.pose(axis_angle, transl, rest_joints, rest_surface),
+            joints=self.surface(axis_angle, transl, rest_joints, shape, features),
             vertices=self._vertices(shape, axis_angle, transl, rest_joints) if return_verts else None,
             full_pose=full_pose,
         )
@@ -209,13 +200,6 @@ class BodyModel(nn.Module):
             components = None if components is None else components[:, :count]
         self._buffer("hand_components", components)
 
-    def _all_dirs(self, shapedirs: NDArray[np.float32], expression_dirs: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        """(N, 3, S + E) movement of N points for the shape values and the expressions that are used."""
-        dirs = [shapedirs[..., : self.n_betas]]
-        if expression_dirs is not None:
-            dirs.append(expression_dirs[..., : self.n_expressions])
-        return np.concatenate(dirs, -1)
-
     def _vertices(self, shape: Tensor, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor) -> Tensor:
         """(F, V, 3) posed vertices."""
         mesh = self._full_mesh()
@@ -223,7 +207,7 @@ class BodyModel(nn.Module):
         world, joints = self.tree.pose(rotations, rest_joints)
         rest = _shaped(mesh["template"], mesh["shapedirs"], shape)
         if "posedirs" in mesh:
-            rest = rest + _pose_offsets(mesh["posedirs"], rotations)
+            rest = rest + torch.unflatten(_pose_features(rotations) @ mesh["posedirs"].flatten(0, 1).mT, 1, (-1, 3))
         return skin(rest, mesh["weights"], world, rest_joints, joints) + transl[:, None]
 
     def _full_mesh(self) -> dict[str, Tensor]:
@@ -231,7 +215,7 @@ class BodyModel(nn.Module):
         if not self._mesh or self._mesh["template"].device != like.device or self._mesh["template"].dtype != like.dtype:
             arrays = {
                 "template": self.data.v_template,
-                "shapedirs": self._all_dirs(self.data.shapedirs, self.data.expression_dirs),
+                "shapedirs": self._directions.of_shape(self.data.shapedirs, self.data.expression_dirs),
                 "weights": self.data.weights,
                 "posedirs": self.data.posedirs,
             }
@@ -247,8 +231,8 @@ class BodyModel(nn.Module):
 
 
 def _shaped(template: Tensor, dirs: Tensor, shape: Tensor) -> Tensor:
-    """(B, N, 3) rest points for (B, S) shape values and, where they are given, expressions; those left out are zero."""
-    return template + torch.unflatten((dirs.flatten(0, 1)[:, : shape.shape[1]] @ shape.mT).mT, 1, (-1, 3))
+    """(B, N, 3) rest points for (B, S + E) shape values and expressions."""
+    return template + torch.unflatten((dirs.flatten(0, 1) @ shape.mT).mT, 1, (-1, 3))
 
 
 def _count(name: str, value: int | None, least: int, most: int, body: str) -> int:
@@ -260,7 +244,6 @@ def _count(name: str, value: int | None, least: int, most: int, body: str) -> in
     return value
 
 
-def _pose_offsets(posedirs: Tensor, rotations: Tensor) -> Tensor:
-    """(F, N, 3) pose correctives of N points: linear in the rotations of all joints but the root."""
-    features = (rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)).flatten(1)
-    return torch.unflatten((posedirs.flatten(0, 1) @ features.mT).mT, 1, (-1, 3))
+def _pose_features(rotations: Tensor) -> Tensor:
+    """(F, 9 (J - 1)) what pose correctives are linear in: the rotations of all joints but the root, less the identity."""
+    return (rotations[:, 1:] - torch.eye(3, dtype=rotations.dtype, device=rotations.device)).flatten(1)

@@ -17,26 +17,31 @@ from .kinematics import KinematicTree
 
 
 class CarriedPoints:
-    """Which joints carry which surface points, and with which weight.
+    """Which joints carry which surface points.
+
+    A pair is one point and one of its joints. A point that lies on a triangle is carried as its three vertices are, each with its part:
+    a pair has the `weight` with which the joint carries the point, and the `lever`, the sum of the vertices in the T-pose, each times its
+    share of the point and its skinning weight.
 
     Args:
-        weights: (E, J) skinning weights of E points.
+        point: (P,) the point of each pair, one of E.
+        joint: (P,) its joint.
+        weight: (P,) its weight; those of a point add up to 1.
         tree: The joints.
     """
 
-    def __init__(self, weights: Tensor, tree: KinematicTree) -> None:
-        point, joint = torch.nonzero(weights, as_tuple=True)
-        pairs = torch.arange(len(point))
+    def __init__(self, point: Tensor, joint: Tensor, weight: Tensor, tree: KinematicTree) -> None:
+        pairs, n_points = torch.arange(len(point)), int(point.max()) + 1 if len(point) else 0
         self.parents = tree.parents
         # All joints of one depth at a time: a hand has fifteen joints, but is three deep.
         self.levels = [(torch.tensor(level), torch.tensor([tree.parents[joint] for joint in level])) for level in tree.levels]
         self.point, self.joint = point, joint
-        self.weight = weights[point, joint][:, None]
-        self.to_points = weights.new_zeros(len(weights), len(point))
+        self.weight = weight[:, None]
+        self.to_points = weight.new_zeros(n_points, len(point))
         self.to_points[point, pairs] = 1
-        self.to_joints = weights.new_zeros(weights.shape[1], len(point))
+        self.to_joints = weight.new_zeros(len(tree.parents), len(point))
         self.to_joints[joint, pairs] = 1
-        self.subtree = tree.subtrees().to(weights)
+        self.subtree = tree.subtrees().to(weight)
 
     def to(self, like: Tensor) -> "CarriedPoints":
         """Moves all tensors to the device and the precision of `like`; gives the object itself."""
@@ -48,23 +53,28 @@ class CarriedPoints:
             self.levels = [(level.to(like.device), parents.to(like.device)) for level, parents in self.levels]
         return self
 
-    def pose(self, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, rest_points: Tensor) -> Tensor:
+    def pose(self, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, levers: Tensor, weight: Tensor | None = None) -> Tensor:
         """(F, J + E, 3) posed joints, then points; metres.
 
         Args:
             axis_angle: (F, J, 3) rotation of each joint relative to its parent, radians.
             transl: (F, 3) metres.
             rest_joints: (F, J, 3) or (1, J, 3) joints in the T-pose.
-            rest_points: (F, E, 3) or (1, E, 3) points in the T-pose.
+            levers: (3, P, F) or (3, P, 1) lever of each pair in the T-pose.
+            weight: (P, F) weight of each pair, where it changes from frame to frame; it has no gradient.
         """
-        points: Tensor = _PosedPoints.apply(axis_angle, transl, rest_joints, rest_points, self.to(axis_angle))  # type: ignore[no-untyped-call]
+        carried = self.to(axis_angle)
+        weight = carried.weight if weight is None else weight
+        points: Tensor = _PosedPoints.apply(axis_angle, transl, rest_joints, levers, weight, carried)  # type: ignore[no-untyped-call]
         return points
 
 
 class _PosedPoints(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, rest_points: Tensor, carried: CarriedPoints) -> Tensor:
-        turns, rest, rest_surface = _frames_last(axis_angle), _frames_last(rest_joints), _frames_last(rest_points)
+    def forward(
+        ctx: Any, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, levers: Tensor, weight: Tensor, carried: CarriedPoints
+    ) -> Tensor:
+        turns, rest = _frames_last(axis_angle), _frames_last(rest_joints)
         rotations = axis_angle_to_matrix(turns, dim=0)
         world = torch.empty_like(rotations)
         joints = torch.empty_like(turns)
@@ -73,39 +83,40 @@ class _PosedPoints(torch.autograd.Function):
             above = world[:, :, parents]
             world[:, :, level] = _product(above, rotations[:, :, level])
             joints[:, level] = joints[:, parents] + _turned(above, rest[:, level] - rest[:, parents])
-        # One arm for each pair of a point and a joint that carries it: from the joint to the point, posed.
-        arms = _turned(world[:, :, carried.joint], rest_surface[:, carried.point] - rest[:, carried.joint])
-        surface = carried.to_points @ ((arms + joints[:, carried.joint]) * carried.weight)
+        # One arm for each pair: from the joint to what it carries of the point, posed, times the weight.
+        arms = _turned(world[:, :, carried.joint], levers - rest[:, carried.joint] * weight)
+        surface = carried.to_points @ (arms + joints[:, carried.joint] * weight)
         ctx.carried = carried
-        ctx.rest_rows = len(rest_joints), len(rest_points)
-        ctx.save_for_backward(turns, world, joints, arms)
+        ctx.rest_rows = len(rest_joints), levers.shape[-1]
+        ctx.save_for_backward(turns, world, joints, arms, weight)
         points = torch.cat([joints, surface], 1) + transl.mT[:, None]
         return points.permute(2, 1, 0)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         carried: CarriedPoints = ctx.carried
-        turns, world, joints, arms = ctx.saved_tensors
+        turns, world, joints, arms, weight = ctx.saved_tensors
         n_joints = joints.shape[1]
         by_keypoint = _frames_last(gradient)
-        pulls = by_keypoint[:, n_joints:][:, carried.point] * carried.weight
-        force = by_keypoint[:, :n_joints] + carried.to_joints @ pulls
+        pulls = by_keypoint[:, n_joints:][:, carried.point]
+        by_surface = carried.to_joints @ (pulls * weight)
+        force = by_keypoint[:, :n_joints] + by_surface
         moment = _cross(joints, force) + carried.to_joints @ _cross(arms, pulls)
         # What hangs on each joint: sums over its subtree.
         force, moment = carried.subtree @ force, carried.subtree @ moment
         torque = _turned_back(world, moment - _cross(joints, force))
-        by_joints = by_points = None
-        if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
-            by_arms = _turned_back(world[:, :, carried.joint], pulls)
+        by_joints = by_levers = None
+        n_joint_rows, n_lever_rows = ctx.rest_rows
+        if ctx.needs_input_grad[2]:
             along = _turned_back(world[:, :, carried.parents], force)
             along[:, 0] = force[:, 0]  # the root has no parent: its rest place moves everything
-            n_joint_rows, n_point_rows = ctx.rest_rows
-            points = carried.to_points @ _summed(by_arms, n_point_rows)
-            by_arms, along = _summed(by_arms, n_joint_rows), _summed(along, n_joint_rows)
-            rest = along - carried.to_joints @ by_arms
+            along = _summed(along, n_joint_rows)
+            rest = along - _summed(_turned_back(world, by_surface), n_joint_rows)
             rest.index_add_(1, torch.tensor(carried.parents[1:], device=rest.device), along[:, 1:], alpha=-1)
-            by_joints, by_points = rest.permute(2, 1, 0), points.permute(2, 1, 0)
-        return _left_jacobian_times(turns, torque).permute(2, 1, 0), force[:, 0].mT, by_joints, by_points, None
+            by_joints = rest.permute(2, 1, 0)
+        if ctx.needs_input_grad[3]:
+            by_levers = _summed(_turned_back(world[:, :, carried.joint], pulls), n_lever_rows)
+        return _left_jacobian_times(turns, torque).permute(2, 1, 0), force[:, 0].mT, by_joints, by_levers, None, None
 
 
 def _frames_last(values: Tensor) -> Tensor:

@@ -75,10 +75,13 @@ def read_npz(path: str | Path, error: type[FittingError] = FittingError) -> dict
         with np.load(path, allow_pickle=False) as file:
             for key in file.files:
                 try:
-                    arrays[key] = file[key]
+                    value = file[key]
                 except ValueError as problem:
                     if "allow_pickle" not in str(problem):
                         raise
+                    continue
+                if isinstance(value, np.ndarray):  # other files in the archive come as bytes
+                    arrays[key] = value
     except FittingError:
         raise
     except Exception as problem:  # zipfile, zlib and numpy raise many kinds for a damaged file

@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..data.bodies.restricted_pickle import read_pickle
 from ..data.files import read_npz
 from ..errors import PresetError
 from .base import LOSSES, Loss, Reduction
 
 SMPL_WIDTH, SMPLX_WIDTH = 69, 63
 """Values of a body pose with SMPL's two hands, and without."""
+
+_KEYS = ("means", "covars", "weights")
 
 DEFAULT_PRIOR_PATH = Path(__file__).parents[1] / "assets" / "pose_prior.npz"
 
@@ -28,8 +31,9 @@ class MaxMixturePriorLoss(Loss):
     SMPL-X, a prior of SMPL's 23 is taken without the two hands.
 
     Args:
-        prior_folder: Folder that holds `gmm_{num_gaussians:02d}.npz` with means (M, D), covars (M, D, D), weights (M);
-            by default, and where there is no such folder, the prior of this package, trained on motions of the CMU database.
+        prior_folder: Folder that holds `gmm_{num_gaussians:02d}.npz` or `.pkl` with means (M, D), covars (M, D, D), weights (M), such
+            as `gmm_08.pkl` of SMPLify; by default, and where there is no such folder, the prior of this package, trained on motions of
+            the CMU database.
         num_gaussians: Number of Gaussians M.
         epsilon: Not used; accepted from XRMoCap's configs.
         use_merged: Only true is supported.
@@ -53,7 +57,7 @@ class MaxMixturePriorLoss(Loss):
             raise PresetError("MaxMixturePriorLoss has use_merged = false, which is not supported.", "Leave it out.")
         self.epsilon = epsilon
         arrays = _load_mixture(prior_folder, num_gaussians) if mixture is None else dict(mixture)
-        means, covariances, weights = (np.asarray(arrays[key], np.float64) for key in ("means", "covars", "weights"))
+        means, covariances, weights = (np.asarray(arrays[key], np.float64) for key in _KEYS)
         self.dimension = means.shape[1]
         widths = (SMPL_WIDTH, SMPLX_WIDTH) if self.dimension == SMPL_WIDTH else (self.dimension,)
         # What is left of a Gaussian without its last dimensions is a Gaussian with the rest of its mean and covariance.
@@ -119,12 +123,31 @@ def _load_mixture(folder: str | Path | None, num_gaussians: int) -> dict[str, ND
         factors = np.zeros((num_gaussians, dimension, dimension))
         factors[:, rows, columns] = arrays["chol"]
         return {"means": arrays["means"], "covars": factors @ factors.transpose(0, 2, 1), "weights": arrays["weights"]}
-    path = Path(folder) / f"gmm_{num_gaussians:02d}.npz"
     if not Path(folder).exists():  # a config from another machine
         logging.getLogger("fitting").warning("There is no prior_folder %r here: the pose prior of this package is used.", str(folder))
         return _load_mixture(None, num_gaussians)
-    arrays = read_npz(path, PresetError)
-    missing = {"means", "covars", "weights"} - set(arrays)
-    if missing:
-        raise PresetError(f"The pose prior {path.name!r} lacks {', '.join(sorted(missing))}.", "Give a file with means, covars, weights.")
+    path = Path(folder) / f"gmm_{num_gaussians:02d}.npz"
+    pickle = path.with_suffix(".pkl")
+    if not path.exists() and not pickle.exists():
+        raise PresetError(
+            f"There is neither {path.name!r} nor {pickle.name!r} in {str(folder)!r}.", "Correct prior_folder or num_gaussians."
+        )
+    file = read_npz(path, PresetError) if path.exists() else read_pickle(pickle, PresetError)
+    name = path.name if path.exists() else pickle.name
+    if missing := [key for key in _KEYS if key not in file]:
+        raise PresetError(f"The pose prior {name!r} lacks {', '.join(missing)}.", "Give a file with means, covars, weights.")
+    arrays = {key: file[key] for key in _KEYS}
+    _check_mixture(arrays, name)
     return arrays
+
+
+def _check_mixture(arrays: Mapping[str, NDArray[Any]], name: str) -> None:
+    means = arrays["means"].shape
+    n_gaussians, width = means if len(means) == 2 else (0, 0)
+    for key, shape in (("means", (n_gaussians, width)), ("covars", (n_gaussians, width, width)), ("weights", (n_gaussians,))):
+        array = arrays[key]
+        if array.shape != shape or 0 in shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise PresetError(
+                f"{key} of the pose prior {name!r} is {array.dtype} of shape {array.shape}, expected finite numbers.",
+                "Give means (M, D), covars (M, D, D) and weights (M).",
+            )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..body import BodyModel, BodyOutput
+from ..body import Body, BodyOutput
 from ..handlers import BaseHandler, BaseInput
 
 
@@ -57,7 +57,7 @@ class Problem:
 
     def __init__(
         self,
-        body: BodyModel,
+        body: Body,
         parameters: Mapping[str, Tensor],
         free: Sequence[str] | None,
         terms: list[Term],

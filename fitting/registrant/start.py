@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..body import BodyModel
+from ..body import Body
 from ..handlers.conversion import KeypointConversion
 from ..rotations import axis_angle_to_matrix, fit_rotation, matrix_to_axis_angle, swing
 
@@ -25,7 +25,7 @@ UPRIGHT_WEIGHT = 1e-4
 """Square metres: far below the spread of a torso, so that upright decides only what the keypoints leave open."""
 
 
-def pose_from_keypoints(body: BodyModel, keypoints: Tensor, confidence: Tensor, convention: Any) -> dict[str, Tensor]:
+def pose_from_keypoints(body: Body, keypoints: Tensor, confidence: Tensor, convention: Any) -> dict[str, Tensor]:
     """Pose parameters to start from.
 
     The root is the rotation that best explains the torso (any heading, any number of turns); thighs, shins and arms

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..body import BodyModel
+from ..body import Body
 from ..errors import FittingError, did_you_mean
 from ..handlers import BaseHandler, BaseInput
 from .start import pose_from_keypoints
@@ -46,7 +46,7 @@ def inputs_by_key(
 
 
 def first_values(
-    body: BodyModel,
+    body: Body,
     inputs: Mapping[str, BaseInput],
     n_frames: int,
     given: Mapping[str, Tensor],

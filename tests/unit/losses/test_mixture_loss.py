@@ -1,4 +1,6 @@
+import gzip
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ import torch
 
 from fitting.errors import PresetError
 from fitting.losses import MaxMixturePriorLoss
+
+MODELS = Path(__file__).parents[2] / "data" / "models"
 
 LOG = 0.5 * 69 * math.log(2 * math.pi)
 """A constant of the likelihood that stays in the loss, as in XRMoCap; 69 dimensions whatever the mixture has."""
@@ -62,6 +66,48 @@ def test_a_prior_in_a_folder(tmp_path):
     assert torch.equal(MaxMixturePriorLoss(tmp_path, 2)(pose), MaxMixturePriorLoss(mixture=MIXTURE)(pose))
 
 
+def test_the_pickle_of_smplify(tmp_path):
+    """Written by Python 2.7, as `gmm_08.pkl`; here with two Gaussians over three values."""
+    (tmp_path / "gmm_02.pkl").write_bytes(gzip.decompress((MODELS / "gmm_02.pkl.gz").read_bytes()))
+    loss = MaxMixturePriorLoss(tmp_path, 2, reduction="none")
+    means = np.random.RandomState(20).randint(-256, 257, (2, 3)) / 256  # as tests/data/models/made_bodies.py
+    mixture = {"means": means, "covars": np.array([np.eye(3) / 4, np.diag([1.0, 0.5, 0.25])]), "weights": np.array([0.25, 0.75])}
+    poses = torch.tensor([[0.0, 0.1, -0.2], [1.0, -1.0, 0.5]])
+    assert torch.equal(loss(poses), MaxMixturePriorLoss(mixture=mixture, reduction="none")(poses))
+
+
+def test_a_pickle_that_would_run_a_program(tmp_path):
+    (tmp_path / "gmm_08.pkl").write_bytes(b"cos\nsystem\n(S'touch canary'\ntR.")
+    with pytest.raises(PresetError, match=r"'gmm_08.pkl' asks for os.system, which no model file needs; it was not run."):
+        MaxMixturePriorLoss(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["gmm_08.pkl"]
+
+
+def test_the_npz_comes_before_the_pickle(tmp_path):
+    np.savez(tmp_path / "gmm_02.npz", **MIXTURE)
+    (tmp_path / "gmm_02.pkl").write_bytes(b"")
+    assert MaxMixturePriorLoss(tmp_path, 2).dimension == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("means", np.zeros(2), "float64 of shape (2,)"),
+        ("means", np.full((2, 2), np.nan), "float64 of shape (2, 2)"),
+        ("covars", np.zeros((2, 3, 3)), "float64 of shape (2, 3, 3)"),
+        ("weights", np.ones(3), "float64 of shape (3,)"),
+        ("weights", np.array(["a", "b"]), "<U1 of shape (2,)"),
+    ],
+)
+def test_a_mixture_whose_arrays_disagree(tmp_path, key, value, found):
+    np.savez(tmp_path / "gmm_02.npz", **(MIXTURE | {key: value}))
+    with pytest.raises(PresetError) as raised:
+        MaxMixturePriorLoss(tmp_path, 2)
+    assert str(raised.value) == (
+        f"{key} of the pose prior 'gmm_02.npz' is {found}, expected finite numbers. Give means (M, D), covars (M, D, D) and weights (M)."
+    )
+
+
 def test_the_prior_of_smpl_serves_bodies_without_its_two_hands():
     """What is left is the same Gaussian mixture as if it were given for 63 values."""
     rng = np.random.default_rng(0)
@@ -91,7 +137,9 @@ def test_a_folder_of_another_machine(caplog):
 def test_sentences(tmp_path):
     with pytest.raises(PresetError, match=r"The pose prior has 8 Gaussians, not 4. Correct num_gaussians."):
         MaxMixturePriorLoss(num_gaussians=4)
-    with pytest.raises(PresetError, match=r"There is no file '.*gmm_08.npz'"):
+    with pytest.raises(
+        PresetError, match=r"There is neither 'gmm_08.npz' nor 'gmm_08.pkl' in '.*'. Correct prior_folder or num_gaussians."
+    ):
         MaxMixturePriorLoss(prior_folder=tmp_path)
     np.savez(tmp_path / "gmm_08.npz", means=np.zeros(3))
     with pytest.raises(PresetError, match=r"The pose prior 'gmm_08.npz' lacks covars, weights."):
