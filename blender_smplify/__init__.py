@@ -5,7 +5,17 @@ The package imports without Blender, so that the parts that know nothing of it c
 
 from importlib import import_module
 
-MODULES = ("preferences", "properties", "keypoint_operators", "fit_operators", "preset_operators", "panels", "session", "cli")
+MODULES = (
+    "preferences",
+    "properties",
+    "keypoint_operators",
+    "body_operators",
+    "fit_operators",
+    "preset_operators",
+    "panels",
+    "session",
+    "cli",
+)
 """What Blender has to know of, in the order in which it is registered."""
 
 

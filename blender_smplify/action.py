@@ -49,6 +49,17 @@ def frame_numbers(scene: bpy.types.Scene, n_frames: int, fps: float, frame_start
     return frame_start + stride * np.arange(n_frames)
 
 
+def scene_frames(n_frames: int, fps: float, frame_start: int, match_rate: bool) -> Floats:
+    """(F,) scene frames of a take; the scene takes over its rate and its length if they are to match."""
+    scene = bpy.context.scene
+    if match_rate:
+        set_scene_rate(scene, fps)
+    frames = frame_numbers(scene, n_frames, fps, frame_start)
+    if match_rate:
+        scene.frame_start, scene.frame_end = frame_start, int(frames[-1])
+    return frames
+
+
 def write_curves(curves: Any, data_path: str, frames: ArrayLike, values: ArrayLike, group: str, interpolation: str = "LINEAR") -> None:
     """Writes one curve for each component of a property.
 
@@ -89,14 +100,14 @@ def write_motion(
     locations: ArrayLike,
     frames: ArrayLike,
 ) -> None:
-    """Gives an armature of unrotated rest bones a new action. Locations are keyed for the root, and for bones that move.
+    """Gives an armature a new action. Locations are keyed for the root, and for bones that move.
 
     Args:
-        armature: An armature whose rest bones are not rotated, so that rotations go in as they are.
+        armature: What is moved.
         name: Name of the action.
         bones: J bone names, the root first.
-        rotations: (F, J, 3) axis-angle relative to the parent, radians.
-        locations: (F, J, 3) of the bones against their rest place, metres.
+        rotations: (F, J, 3) axis-angle relative to the parent, radians, in the axes of the rest bones.
+        locations: (F, J, 3) of the bones against their rest place, metres, in the same axes.
         frames: (F,) scene frames, rising.
     """
     curves = compat.new_action(armature, name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 
 from . import api, export, preferences, render, session
+from .bones import BONE_FORMS
 from .core import GENDERS, SAMPLE_TAKE, FitResult, FittingError, KeypointTrack, Progress, atomic_path, load_preset, read_tracks
 
 DONE, OUR_FAULT, USER_CAN_MEND, INTERRUPTED = 0, 1, 2, 130
@@ -59,6 +60,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     fit.add_argument("--device", help="auto, cpu, cuda, ...; default: auto")
     fit.add_argument("--python", metavar="FILE", help="the Python that has PyTorch")
     fit.add_argument("--still", action="store_true", help="fit a take of one frame, as a single pose")
+    fit.add_argument("--bones", choices=BONE_FORMS, default=BONE_FORMS[0], help="rest bones as the model has them, or along the limbs")
     take = parser.add_argument_group("the take, where the file does not say it or says it wrongly")
     take.add_argument("--fps", type=float, help="frames per second")
     take.add_argument("--units", help="m, cm, mm, ...")
@@ -89,7 +91,7 @@ def _fit_take(given: argparse.Namespace) -> None:
         with _progress_shown() as on_progress:
             result = api.fit(track, preset, given.body, given.gender, given.device, given.python, on_progress=on_progress)
         print(_quality(result))
-        armatures.append(api.apply_result(result, keypoints=keypoints))
+        armatures.append(api.apply_result(result, keypoints=keypoints, bones=given.bones))
 
     if given.render:
         with _quiet():

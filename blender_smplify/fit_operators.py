@@ -8,8 +8,9 @@ from typing import ClassVar
 import bpy
 from bpy.props import BoolProperty
 
-from . import api, overlay, preferences, preset_library, session
+from . import api, bodies, overlay, preferences, preset_library, session
 from .core import FitResult, FittingError
+from .fit_request import Request
 from .keypoint_operators import scene_tracks, select, shown_track
 from .operator_base import Operator
 
@@ -55,16 +56,17 @@ class SMPLIFY_OT_fit(Operator):
             _put_into_scene(context, request, result)
             self.report({"INFO"}, result.summary())
 
-    def _requests(self, context: bpy.types.Context) -> list[session.Request]:
+    def _requests(self, context: bpy.types.Context) -> list[Request]:
         settings = context.scene.smplify
         items = scene_tracks(context) if self.all_tracks else [shown_track(context)]
-        preset = preset_library.chosen(settings)
+        preset, body = preset_library.chosen(settings), bodies.chosen(settings)
+        gender = None if body else settings.gender
         requests = []
         for item in filter(None, items):
             track = overlay.read_track(item)
             if not self.still:
                 track.require_motion("Press 'Fit Single Pose', or call the operator with still=True.")
-            requests.append(session.Request(track, preset, gender=settings.gender, device=preferences.device(), overlay=item.name))
+            requests.append(Request(track, preset, body, gender, preferences.device(), overlay=item.name))
         return requests
 
 
@@ -113,8 +115,8 @@ class SMPLIFY_OT_apply_result(Operator):
         self.report({"INFO"}, result.summary())
 
 
-def _put_into_scene(context: bpy.types.Context, request: session.Request, result: FitResult) -> None:
-    select(context, api.apply_result(result, keypoints=context.scene.objects.get(request.overlay)))
+def _put_into_scene(context: bpy.types.Context, request: Request, result: FitResult) -> None:
+    select(context, api.apply_result(result, keypoints=context.scene.objects.get(request.overlay), bones=context.scene.smplify.bones))
 
 
 CLASSES = (SMPLIFY_OT_fit, SMPLIFY_OT_cancel, SMPLIFY_OT_apply_result)

@@ -51,3 +51,11 @@ def rotated(vectors: Floats, axis_angle: NDArray[np.floating[Any]]) -> Floats:
     axis = axis_angle / np.maximum(angle, 1e-12)
     once = np.cross(axis, vectors)
     return np.asarray(vectors + np.sin(angle) * once + (1 - np.cos(angle)) * np.cross(axis, once))
+
+
+def in_bone_axes(vectors: NDArray[np.floating[Any]], rest: Floats) -> Floats:
+    """Axis-angle rotations or locations (F, J, 3) in the axes of the rest bones, with the rotations (J, 3, 3) of these.
+
+    A rest bone r that is turned in space turns by r^-1 q r where the joint turns by q: the same angle about the axis as the bone sees it.
+    """
+    return np.asarray(np.einsum("jba,fjb->fja", rest, vectors))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import action, compat, rig
+from .bones import side_of
 from .core import Convention, KeypointTrack, as_convention
 from .materials import material
 
@@ -156,7 +157,7 @@ def _build_markers(
     )
     for side in SIDES:
         mesh.materials.append(material(side))
-    sides = [SIDES.index(rig.side_of(keypoint)) for keypoint in names]
+    sides = [SIDES.index(side_of(keypoint)) for keypoint in names]
     mesh.polygons.foreach_set("material_index", np.repeat(sides, len(faces)).astype(np.int32))
     mesh.update()
     mesh.shade_smooth()

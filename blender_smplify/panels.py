@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import bpy
 
-from . import api, overlay, python_setup, session
+from . import api, correctives, overlay, python_setup, session
+from .body_operators import body_title
 from .keypoint_operators import scene_tracks, shown_track
 from .properties import fit_keys, stage_title
 
@@ -70,16 +71,12 @@ class SMPLIFY_PT_fit(SmplifyPanel, bpy.types.Panel):
             box = layout.box()
             _text(box, "Fits need a Python with PyTorch. The preferences help to choose or build one.", "ERROR")
             box.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = __package__
-        layout.prop(settings, "gender", text="Body")
-        row = layout.row(align=True)
-        split = row.split(factor=0.4)
-        label = split.row()
-        label.alignment = "RIGHT"
-        label.label(text="Preset")
-        split.menu("SMPLIFY_MT_presets", text=settings.preset)
+        _menu(layout, "Body", "SMPLIFY_MT_bodies", body_title(settings))
+        _menu(layout, "Preset", "SMPLIFY_MT_presets", settings.preset)
         addon = context.preferences.addons.get(__package__)
         if addon:
             layout.prop(addon.preferences, "device")
+        layout.prop(settings, "bones")
         if session.state.running is None:
             _fit_buttons(layout, context)
         else:
@@ -166,13 +163,21 @@ class SMPLIFY_PT_result(SmplifyPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draws the panel."""
         layout = self.layout
-        known = api.metadata(api.fitted_armature(context.active_object))
+        armature = api.fitted_armature(context.active_object)
+        known, skin = api.metadata(armature), api.skin_of(armature)
         column = layout.column(align=True)
         column.label(text=f"{known['n_frames']} frames at {known['fps']:g} fps")
         column.label(text=f"Mean residual {known['mean_residual_mm']:.1f} mm")
         if known["worst_keypoint"]:
             column.label(text=f"Worst keypoint {known['worst_keypoint']}, {known['worst_keypoint_mm']:.1f} mm")
         column.label(text=f"{known['model_type'].upper()}, {known['gender']}, preset {known['preset']}")
+        if skin is not None:
+            layout.operator("smplify.update_joints", icon="ARMATURE_DATA")
+        if skin is not None and (level := correctives.level(skin)):
+            layout.label(text="Pose Correctives")
+            row = layout.row(align=True)
+            for name in correctives.LEVELS:
+                row.operator("smplify.set_correctives", text=name.title(), depress=name == level).level = name
         if body := _foldout(layout, "Report", "smplify_report"):
             for sentence in known["report"].splitlines():
                 _text(body, sentence)
@@ -188,6 +193,15 @@ def _fit_buttons(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     n_tracks = len(scene_tracks(context))
     if n_tracks > 1:
         layout.operator("smplify.fit", text=f"Fit All {n_tracks}").all_tracks = True
+
+
+def _menu(layout: bpy.types.UILayout, title: str, menu: str, text: str) -> None:
+    """A menu with its title where properties have theirs."""
+    split = layout.row(align=True).split(factor=0.4)
+    label = split.row()
+    label.alignment = "RIGHT"
+    label.label(text=title)
+    split.menu(menu, text=text)
 
 
 def _weights(layout: bpy.types.UILayout, weights: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from . import python_setup
+from . import bodies, python_setup
 from .core import PythonError
 from .managed_environment import BACKENDS
 from .operator_base import Operator
@@ -26,6 +26,10 @@ def _python_changed(_preferences: Any, _context: bpy.types.Context) -> None:
     python_setup.refresh(python_path())
 
 
+def _bodies_changed(_preferences: Any, _context: bpy.types.Context) -> None:
+    bodies.refresh()
+
+
 class SmplifyPreferences(bpy.types.AddonPreferences):
     """Preferences of the extension."""
 
@@ -36,6 +40,12 @@ class SmplifyPreferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
         update=_python_changed,
         description="A Python that has PyTorch, or the folder of its environment. Empty: the environment below, or what else is found",
+    )
+    bodies: StringProperty(
+        name="Body Models",
+        subtype="DIR_PATH",
+        update=_bodies_changed,
+        description="A folder with body models of the SMPL family (.npz, .pkl). They are listed in the panel",
     )
     device: EnumProperty(name="Device", items=DEVICES, description="Where fits are computed")
     backend: EnumProperty(
@@ -48,6 +58,7 @@ class SmplifyPreferences(bpy.types.AddonPreferences):
         """Draws the preferences."""
         layout, state = self.layout, python_setup.state
         layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(self, "bodies")
         layout.prop(self, "device")
         layout.separator()
         layout.label(text="Fits run in a Python of their own that has PyTorch. Name one, or let one be built.")

@@ -59,6 +59,17 @@ class Settings(bpy.types.PropertyGroup):
 
     track: PointerProperty(type=bpy.types.Object, name="Keypoints", description="The keypoints that were used last")
     gender: EnumProperty(name="Gender", description="Which default body is fitted", items=[(item, item.title(), "") for item in GENDERS])
+    body_file: StringProperty(
+        name="Body File", subtype="FILE_PATH", description="A body model of yours that is fitted. Empty: a default body"
+    )
+    bones: EnumProperty(
+        name="Bones",
+        description="Rest bones of the bodies that are fitted",
+        items=[
+            ("axis_aligned", "As the Model", "Rest bones without rotation: curves show the parameters of the body model"),
+            ("anatomical", "Along the Limbs", "Rest bones from joint to joint, for animators and other programs. The motion is the same"),
+        ],
+    )
     preset: StringProperty(name="Preset", default=DEFAULT_PRESET, description="Stages, terms and weights of the fit")
     preset_values: StringProperty(options={"HIDDEN"})
     stages: CollectionProperty(type=Stage)

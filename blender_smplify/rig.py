@@ -1,4 +1,4 @@
-"""Builds the rig of a body: armature, skinned mesh, shape keys. Plain functions over bpy, arrays in, objects out."""
+"""Builds the armature of a body, and moves its joints. Plain functions over bpy, arrays in, objects out."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,21 +6,18 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 from mathutils import Vector
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from .core import POSE_PARTS, BodyData
-from .materials import material
+from . import bones as skeleton
+from .bones import side_of
+from .core import BodyData, BodyError
+
+Floats = NDArray[np.float64]
 
 UP_AXIS_TURN = (np.pi / 2, 0.0, 0.0)
 """Rotation of the object that stands data with y up on Blender's floor; the curves keep the fitter's numbers."""
-MAX_SHAPE_VALUE = 10.0
-"""Blender allows sliders up to here."""
 BONE_SHAPE = "SMPLify bone"
 BONE_PALETTES = {"left": "THEME04", "right": "THEME01", "middle": "THEME09"}
-BODY, HANDS, FACE = "Body", "Hands", "Face"
-"""The bone collections of a body that has hands."""
-FACE_BONE_AHEAD = Vector((0, 0, 0.05))
-"""Jaw and eyes are drawn along the line of sight, metres."""
 
 
 @contextmanager
@@ -43,6 +40,31 @@ def object_mode_kept() -> Iterator[None]:
             bpy.ops.object.mode_set(mode=mode)
 
 
+@contextmanager
+def bones_edited(armature: bpy.types.Object) -> Iterator[bpy.types.ArmatureEditBones]:
+    """Gives the bones of an armature for editing, wherever it lies: bones are edited in view, and its collection may be hidden."""
+    in_view = bpy.context.scene.collection
+    is_guest = armature.name not in in_view.objects
+    if is_guest:
+        in_view.objects.link(armature)
+    hidden, disabled = armature.hide_get(), armature.hide_viewport
+    try:
+        with object_mode_kept():
+            armature.hide_viewport = False
+            armature.hide_set(False)
+            bpy.context.view_layer.objects.active = armature
+            bpy.ops.object.mode_set(mode="EDIT")
+            try:
+                yield armature.data.edit_bones
+            finally:
+                bpy.ops.object.mode_set(mode="OBJECT")
+    finally:
+        armature.hide_set(hidden)
+        armature.hide_viewport = disabled
+        if is_guest:
+            in_view.objects.unlink(armature)
+
+
 def build_armature(
     name: str, bones: Sequence[str], heads: ArrayLike, parents: Sequence[int], collection: bpy.types.Collection, length: float = 0.06
 ) -> bpy.types.Object:
@@ -59,61 +81,112 @@ def build_armature(
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
     armature.rotation_euler = UP_AXIS_TURN
-    bpy.context.scene.collection.objects.link(armature)  # bones are edited in view; the collection may be hidden
-    with object_mode_kept():
-        bpy.context.view_layer.objects.active = armature
-        bpy.ops.object.mode_set(mode="EDIT")
-        edit_bones: list[bpy.types.EditBone] = []
+    collection.objects.link(armature)
+    with bones_edited(armature) as edit_bones:
+        made: list[bpy.types.EditBone] = []
         for bone_name, head, parent in zip(bones, np.asarray(heads, float).tolist(), parents, strict=True):
-            bone = data.edit_bones.new(bone_name)
+            bone = edit_bones.new(bone_name)
             bone.head = head
             bone.tail = (head[0], head[1] + length, head[2])  # along y with roll 0: the rest matrix has no rotation
             bone.roll = 0
             if parent >= 0:
-                bone.parent = edit_bones[parent]
-            edit_bones.append(bone)
-        bpy.ops.object.mode_set(mode="OBJECT")
-    if collection != bpy.context.scene.collection:
-        bpy.context.scene.collection.objects.unlink(armature)
-        collection.objects.link(armature)
+                bone.parent = made[parent]
+            made.append(bone)
     for pose_bone in armature.pose.bones:
         pose_bone.rotation_mode = "QUATERNION"
     return armature
 
 
+def build_body_armature(body: BodyData, joints: ArrayLike, name: str, collection: bpy.types.Collection, form: str) -> bpy.types.Object:
+    """The armature of a body, drawn along the limbs.
+
+    Args:
+        body: The body model.
+        joints: (J, 3) in the T-pose, metres.
+        name: Name of the object.
+        collection: Where the object is put.
+        form: One of `BONE_FORMS`.
+    """
+    armature = build_armature(name, body.joint_names, joints, body.parents.tolist(), collection)
+    collect_bones(armature, body)
+    colour_bones(armature)
+    if form == skeleton.ANATOMICAL:
+        turn_bones(armature, body, joints)
+    else:
+        draw_bones(armature, body, joints)
+    return armature
+
+
 def collect_bones(armature: bpy.types.Object, body: BodyData) -> None:
     """Puts the bones of body, hands and face into collections of their own, which can be hidden; a body without hands needs none."""
-    parts = POSE_PARTS[body.model_type]
-    if len(parts) > 2:
-        kinds = [_kind(part) for part, n_joints in parts for _ in range(n_joints)]
-        collections = {kind: armature.data.collections.new(kind) for kind in dict.fromkeys(kinds)}
-        for name, kind in zip(body.joint_names, kinds, strict=True):
+    kinds = skeleton.kinds(body.model_type)
+    if len(set(kinds.values())) > 1:
+        collections = {kind: armature.data.collections.new(kind) for kind in dict.fromkeys(kinds.values())}
+        for name, kind in kinds.items():
             collections[kind].assign(armature.data.bones[name])
 
 
-def _kind(part: str) -> str:
-    """The bone collection of a part of the pose."""
-    return BODY if part in ("global_orient", "body_pose") else HANDS if part.endswith("_hand_pose") else FACE
+def turn_bones(armature: bpy.types.Object, body: BodyData, joints: ArrayLike) -> None:
+    """Turns the rest bones along the limbs; about its own x axis each bends as the body does.
+
+    Args:
+        armature: Built by `build_armature` from the same joints; without any motion yet.
+        body: Tells which joint follows which.
+        joints: (J, 3) in the T-pose, metres.
+    """
+    with bones_edited(armature) as edit_bones:
+        for name, ahead, bend in zip(body.joint_names, skeleton.limbs(body, joints), skeleton.bend_directions(body), strict=True):
+            bone = edit_bones[name]
+            bone.tail = bone.head + Vector(ahead)
+            bone.align_roll(Vector(bend))
 
 
-def shape_bones(armature: bpy.types.Object) -> None:
-    """Draws each bone from its joint to the next one. The bones themselves stay unrotated: this is for the eye only."""
+def move_joints(armature: bpy.types.Object, body: BodyData, joints: ArrayLike, form: str) -> None:
+    """Moves the rest joints; the directions of the rest bones stay, so that the keys of the motion keep their meaning.
+
+    Args:
+        armature: Built from the joints of another shape of the same body.
+        body: Names the joints.
+        joints: (J, 3) in the T-pose, metres.
+        form: One of `BONE_FORMS`: bones along the limbs become as long as these.
+
+    Raises:
+        BodyError: A bone of the body is missing, or the armature belongs to another file.
+    """
+    if armature.data.library or armature.data.override_library:
+        raise BodyError(f"The armature {armature.name!r} belongs to another file.", "Update it there, or make it local.")
+    missing = [name for name in body.joint_names if name not in armature.data.bones]
+    if missing:
+        raise BodyError(f"The armature {armature.name!r} has no bone {missing[0]!r} any more.", "Give the bone its name back.")
+    heads = np.asarray(joints, float)
+    lengths = np.linalg.norm(skeleton.limbs(body, heads), axis=1)
+    with bones_edited(armature) as edit_bones:
+        for name, head, length in zip(body.joint_names, heads, lengths.tolist(), strict=True):
+            bone = edit_bones[name]
+            ahead = bone.vector.normalized() * length if form == skeleton.ANATOMICAL else bone.vector
+            bone.use_connect = False
+            bone.head, bone.tail = Vector(head), Vector(head) + ahead
+
+
+def rest_rotations(armature: bpy.types.Object, bones: Sequence[str]) -> Floats:
+    """(J, 3, 3) rotation of each rest bone: its x, y and z axes in columns."""
+    return np.array([armature.data.bones[name].matrix_local.to_3x3() for name in bones], float)
+
+
+def colour_bones(armature: bpy.types.Object) -> None:
+    """Gives the bones the colours of their side of the body."""
     for pose_bone in armature.pose.bones:
-        bone = pose_bone.bone
-        limbs = [child for child in bone.children if FACE not in child.collections]
-        children = [child for child in limbs if side_of(child.name) == "middle"] or limbs
-        if FACE in bone.collections:
-            ahead = FACE_BONE_AHEAD
-        elif children:
-            ahead = sum((child.head_local for child in children), Vector()) / len(children) - bone.head_local
-        else:  # the last of a limb goes on as the limb does
-            ahead = bone.head_local - bone.parent.head_local if bone.parent else Vector((0, bone.length, 0))
-            ahead = ahead.normalized() * min(ahead.length, 0.1)
+        pose_bone.color.palette = BONE_PALETTES[side_of(pose_bone.name)]
+
+
+def draw_bones(armature: bpy.types.Object, body: BodyData, joints: ArrayLike) -> None:
+    """Draws unrotated bones from each joint to the next one. The bones themselves stay as they are: this is for the eye only."""
+    for name, limb in zip(body.joint_names, skeleton.limbs(body, joints), strict=True):
+        pose_bone, ahead = armature.pose.bones[name], Vector(limb)
         pose_bone.custom_shape = _bone_shape()
         pose_bone.use_custom_shape_bone_size = False
         pose_bone.custom_shape_rotation_euler = Vector((0, 1, 0)).rotation_difference(ahead).to_euler()
-        pose_bone.custom_shape_scale_xyz = [max(ahead.length, 0.01)] * 3
-        pose_bone.color.palette = BONE_PALETTES[side_of(bone.name)]
+        pose_bone.custom_shape_scale_xyz = [ahead.length] * 3
 
 
 def _bone_shape() -> bpy.types.Object:
@@ -127,79 +200,3 @@ def _bone_shape() -> bpy.types.Object:
         mesh.from_pydata(corners, [], faces)
         shape = bpy.data.objects.new(BONE_SHAPE, mesh)
     return shape
-
-
-def side_of(name: str) -> str:
-    """The side of the body that the name of a joint or a keypoint speaks of: "left", "right" or "middle"."""
-    return next((side for side in ("left", "right") if side in name.lower()), "middle")
-
-
-def build_body_mesh(
-    body: BodyData, betas: ArrayLike, armature: bpy.types.Object, name: str, collection: bpy.types.Collection
-) -> bpy.types.Object:
-    """The skin of a body, with a shape key for each shape value and each expression, moved by the armature.
-
-    Args:
-        body: The body model.
-        betas: (S,) values that the shape keys are set to.
-        armature: Built by `build_armature` from the joints of the same body and betas.
-        name: Name of the object.
-        collection: Where the object is put.
-    """
-    mesh = _surface(body, name)
-    skin = bpy.data.objects.new(name, mesh)
-    collection.objects.link(skin)
-    skin.parent = armature
-    _add_weights(skin, body)
-    _add_shape_keys(skin, body, betas)
-    modifier = skin.modifiers.new("Armature", "ARMATURE")
-    modifier.object = armature
-    return skin
-
-
-def _surface(body: BodyData, name: str) -> bpy.types.Mesh:
-    polygons = body.faces if body.quads is None else body.quads
-    mesh = bpy.data.meshes.new(name)
-    mesh.vertices.add(body.n_vertices)
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(body.v_template, np.float32).ravel())
-    mesh.loops.add(polygons.size)
-    mesh.loops.foreach_set("vertex_index", polygons.astype(np.int32).ravel())
-    mesh.polygons.add(len(polygons))
-    mesh.polygons.foreach_set("loop_start", np.arange(0, polygons.size, polygons.shape[1], dtype=np.int32))
-    if body.uv is not None and body.uv_quads is not None and body.quads is not None:
-        layer = mesh.uv_layers.new(name="UVMap")
-        layer.uv.foreach_set("vector", np.ascontiguousarray(body.uv[body.uv_quads], np.float32).ravel())
-    mesh.update(calc_edges=True)
-    mesh.validate()
-    mesh.shade_smooth()
-    mesh.materials.append(material("body"))
-    mesh.materials.append(material("body"))
-    return mesh
-
-
-def _add_weights(skin: bpy.types.Object, body: BodyData) -> None:
-    for joint, joint_name in enumerate(body.joint_names):
-        group = skin.vertex_groups.new(name=joint_name)
-        vertices = np.flatnonzero(body.weights[:, joint])
-        for vertex, weight in zip(vertices.tolist(), body.weights[vertices, joint].tolist(), strict=True):
-            group.add((vertex,), weight, "REPLACE")
-
-
-def _add_shape_keys(skin: bpy.types.Object, body: BodyData, betas: ArrayLike) -> None:
-    skin.shape_key_add(name="Basis", from_mix=False)
-    skin.data.shape_keys.name = skin.name  # under which its keyframes are listed
-    dirs = [(f"beta_{index}", body.shapedirs[..., index]) for index in range(body.n_betas)]
-    if body.expression_dirs is not None:
-        dirs += [(expression_name(index), body.expression_dirs[..., index]) for index in range(body.n_expressions)]
-    for name, moves in dirs:
-        key = skin.shape_key_add(name=name, from_mix=False)
-        key.points.foreach_set("co", (body.v_template + moves).ravel())
-        key.slider_min, key.slider_max = -MAX_SHAPE_VALUE, MAX_SHAPE_VALUE
-        key.value = 0.0
-    for key, value in zip(skin.data.shape_keys.key_blocks[1:], np.asarray(betas, float).ravel(), strict=False):
-        key.value = value
-
-
-def expression_name(index: int) -> str:
-    """Name of the shape key of an expression."""
-    return f"expression_{index}"

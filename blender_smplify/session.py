@@ -15,8 +15,9 @@ from typing import Any
 import bpy
 
 from . import preferences, python_setup
-from .core import FitJob, FitResult, FittingError, KeypointTrack, Preset, Progress, protocol
+from .core import FitJob, FitResult, FittingError, Progress, protocol
 from .environment import find_python, python_at
+from .fit_request import Request
 from .worker_client import WorkerClient
 
 logger = logging.getLogger(__name__)
@@ -24,18 +25,6 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.15
 CLOSE_SECONDS = 1.0
 """How long the worker may take to go when Blender closes."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A fit that is asked for; `overlay` is the name of the object that shows the track, if there is one."""
-
-    track: KeypointTrack
-    preset: Preset
-    body: str | None = None
-    gender: str | None = None
-    device: str = "auto"
-    overlay: str = ""
 
 
 @dataclass

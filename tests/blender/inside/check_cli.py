@@ -85,6 +85,12 @@ def test_a_whole_body_gets_fingers_and_a_face(model_type, n_bones, n_face_curves
     assert np.linalg.norm(finger - track.points[2, track.convention.index("left_middle_2")]) < 0.06
 
 
+def test_bones_may_lie_along_the_limbs(take, quick, tmp_path):
+    assert cli.run([str(take), "-o", str(tmp_path / "out.blend"), "--preset", str(quick), "--bones", "anatomical"]) == 0
+    (armature,) = [item for item in bpy.data.objects if api.METADATA in item]
+    np.testing.assert_allclose(armature.data.bones["left_knee"].tail_local, armature.data.bones["left_ankle"].head_local, atol=1e-5)
+
+
 def test_all_people_are_fitted_on_request(two_people, quick, tmp_path):
     assert cli.run([str(two_people), "-o", str(tmp_path / "pair.blend"), "--preset", str(quick), "--person", "all"]) == 0
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "pair.blend"))

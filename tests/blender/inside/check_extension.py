@@ -66,6 +66,16 @@ def test_the_preferences_choose_the_python(installed, tmp_path):
     assert python_setup.state.problem == ""
 
 
+def test_the_preferences_name_a_folder_of_body_models(installed, tmp_path):
+    preferences = importlib.import_module(f"{MODULE}.preferences").preferences()
+    bodies = importlib.import_module(f"{MODULE}.bodies")
+    (tmp_path / "SMPL_MALE.npz").write_bytes(b"")
+    preferences.bodies = str(tmp_path)
+    assert bodies.listed == [tmp_path / "SMPL_MALE.npz"]
+    preferences.bodies = ""
+    assert bodies.listed == []
+
+
 def test_the_fitter_of_the_zip_is_used_and_nothing_of_the_source_tree(installed):
     modules = [name for name in sys.modules if name.split(".")[0] in {"fitting", "blender_smplify"}]
     assert modules == []

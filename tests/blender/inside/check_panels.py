@@ -85,7 +85,7 @@ def test_imported_keypoints_are_listed_with_their_facts():
     bpy.ops.smplify.select_track(name="walk keypoints")
     lines = drawn(panels.SMPLIFY_PT_keypoints)
     assert {"[jump]", "[walk]", "6 frames at 29.97 fps, 5 keypoints", "<show_names>", "The data are in metres."} <= set(lines)
-    assert {"[Fit]", "[Fit All 2]", "(smplify)", "<gender>"} <= set(drawn(panels.SMPLIFY_PT_fit))
+    assert {"[Fit]", "[Fit All 2]", "(smplify)", "(Neutral)", "<bones>"} <= set(drawn(panels.SMPLIFY_PT_fit))
 
 
 def test_without_a_python_the_way_to_the_preferences_is_shown(monkeypatch):
@@ -144,6 +144,7 @@ def test_the_result_of_the_selected_body_is_shown():
         "Mean residual 15.0 mm",
         "Worst keypoint right_knee, 20.0 mm",
         "SMPL, neutral, preset smplify",
+        "[Update Joints]",
         "Report",
         "Found.",
     ]

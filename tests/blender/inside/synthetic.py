@@ -1,10 +1,21 @@
 """Bodies in motion with known answers: forward kinematics and skinning in numpy, independent of the fitter and of Blender."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from blender_smplify.core import POSE_PARTS, BodyData, FitResult, KeypointTrack, Preset, as_convention, body_of, load_preset
+from blender_smplify.core import (
+    POSE_PARTS,
+    BodyData,
+    FitResult,
+    KeypointTrack,
+    Preset,
+    as_convention,
+    body_of,
+    load_default_body,
+    load_preset,
+)
 
 N_FRAMES = 6
 
@@ -50,8 +61,52 @@ def skinned_vertices(body: BodyData, result: FitResult) -> np.ndarray:
     moves = world_matrices(body, result)
     moves[..., :3, 3] -= np.einsum("fjab,fjb->fja", moves[..., :3, :3], rest_points(body, "joints", result))
     vertices = rest_points(body, "vertices", result)
+    if body.posedirs is not None:
+        entries = rotation_matrices(result.full_pose.astype(float))[:, 1:] - np.eye(3)
+        vertices = vertices + np.einsum("vap,fp->fva", body.posedirs, entries.reshape(result.n_frames, -1), optimize=True)
     blended = np.einsum("vj,fjab->fvab", body.weights, moves[..., :3, :], optimize=True)
     return np.einsum("fvab,fvb->fva", blended[..., :3], vertices) + blended[..., 3]
+
+
+def save_body(path: Path, body: BodyData) -> None:
+    """Writes a body as a model file, with the arrays that those of SMPL have."""
+    expressions = np.zeros((body.n_vertices, 3, 0)) if body.expression_dirs is None else body.expression_dirs
+    arrays = {
+        "v_template": body.v_template,
+        "shapedirs": np.concatenate([body.shapedirs[..., :10], expressions], axis=2),
+        "posedirs": body.posedirs,
+        "J_regressor": body.joint_regressor,
+        "weights": body.weights,
+        "kintree_table": np.stack([body.parents, np.arange(body.n_joints)]),
+        "f": body.faces.astype(np.uint32),
+    }
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+
+
+def loose_body(model_type: str = "smpl", n_vertices: int = 80, seed: int = 0) -> BodyData:
+    """A body of loose vertices around the joints of the default body, with strong pose correctives: nothing is near zero by chance."""
+    rng, default = np.random.default_rng(seed), load_default_body("neutral", model_type)
+    n_joints = default.n_joints
+    chosen = rng.permutation(n_vertices) % n_joints
+    weights = rng.random((n_vertices, n_joints)) * (rng.random((n_vertices, n_joints)) < 0.05) + np.eye(n_joints)[chosen]
+    regressor = np.eye(n_joints)[chosen].T + 0.01 * rng.random((n_joints, n_vertices))
+    normal = {"shapedirs": 10, "expression_dirs": 10 if model_type == "smplx" else 0, "posedirs": 9 * (n_joints - 1)}
+    dirs = {name: (0.02 * rng.normal(size=(n_vertices, 3, count))).astype(np.float32) for name, count in normal.items() if count}
+    return replace(
+        default,
+        v_template=(default.joints_template[chosen] + 0.02 * rng.normal(size=(n_vertices, 3))).astype(np.float32),
+        joint_regressor=(regressor / regressor.sum(1, keepdims=True)).astype(np.float32),
+        weights=(weights / weights.sum(1, keepdims=True)).astype(np.float32),
+        faces=np.arange(3 * (n_vertices // 3)).reshape(-1, 3),
+        **{"quads": None, "uv": None, "uv_quads": None, **dirs},
+    )
+
+
+def with_correctives(body: BodyData, seed: int = 0) -> BodyData:
+    """A body with made-up pose correctives of up to some millimetres."""
+    rng = np.random.default_rng(seed)
+    shape = (body.n_vertices, 3, 9 * (body.n_joints - 1))
+    return replace(body, posedirs=(0.005 * rng.random(shape, np.float32) - np.float32(0.0025)))
 
 
 def random_result(
@@ -61,8 +116,9 @@ def random_result(
     n_betas_rows: int = 1,
     gender: str = "neutral",
     model_type: str = "smpl",
+    path: Path | None = None,
 ) -> FitResult:
-    """A result with wild rotations, of SMPL-X with wild expressions too, and joints that follow from them."""
+    """A result with wild rotations, of SMPL-X with wild expressions too, and joints that follow from them; `path` is a body file."""
     rng = np.random.default_rng(seed)
     params = {"betas": rng.normal(size=(n_betas_rows, 10)).astype(np.float32)}
     for part, n_joints in POSE_PARTS[model_type]:
@@ -76,7 +132,7 @@ def random_result(
         residuals=np.full((n_frames, 2), 0.01, np.float32) * np.array([1, 2], np.float32),
         keypoint_names=("left_knee", "right_knee"),
         fps=fps,
-        body={"model_type": model_type, "gender": gender, "name": "default"},
+        body={"model_type": model_type, "gender": gender, **({"name": path.name, "path": str(path)} if path else {"name": "default"})},
         name="jump",
         preset="smplify",
         report=("Found.",),

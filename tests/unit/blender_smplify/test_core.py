@@ -32,6 +32,32 @@ def test_a_type_that_is_not_known_is_told():
         core.body_of(result(model_type="mano"))
 
 
+@pytest.fixture
+def model_file(tmp_path, monkeypatch):
+    """A file in a folder of body models; what is read from it is noted and not done."""
+    path = tmp_path / "bodies" / "smpl" / "SMPL_FEMALE.npz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    monkeypatch.setattr(core, "load_body_data", lambda *arguments: arguments)
+    return path
+
+
+def test_the_file_of_a_result_is_read(model_file):
+    body = {"name": model_file.name, "path": str(model_file), "model_type": "smplx"}
+    assert core.body_of(result(**body)) == (model_file, "female", "smplx")
+
+
+def test_a_file_that_was_moved_is_looked_for_in_the_folders(model_file, tmp_path):
+    moved = result(name=model_file.name, path=f"/old/place/{model_file.name}")
+    with pytest.raises(core.BodyError, match=r"'/old/place/SMPL_FEMALE\.npz' is not there any more\. Put it back"):
+        core.body_of(moved)
+    assert core.body_of(moved, [tmp_path / "gone", tmp_path / "bodies"]) == (model_file, "female", "smpl")
+
+
+def test_the_metadata_of_a_rig_without_a_path_means_the_default_body():
+    assert core.find_body({"model_type": "smplh", "gender": "male", "name": "default", "path": ""}).n_joints == 52
+
+
 @pytest.mark.parametrize("body", [{"name": "mine.npz"}, {"path": "/nowhere/mine.npz"}])
 def test_another_body_is_told_by_name(body):
     with pytest.raises(core.BodyError, match=r"mine\.npz"):

@@ -29,7 +29,8 @@ def test_only_core_knows_the_fitter_and_nobody_pytorch(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__", "core", "environment", "environment_build", "managed_environment", "worker_client", "worker_process"]
+    "name",
+    ["__init__", "bones", "core", "environment", "environment_build", "managed_environment", "motion", "worker_client", "worker_process"],
 )
 def test_what_is_used_outside_blender_does_not_need_it(name):
     assert not {"bpy", "mathutils"} & {module.split(".")[0] for module in imported(PACKAGE / f"{name}.py")}
