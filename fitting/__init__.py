@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # `as`: type checkers take these names as public
     from .api import fit as fit
     from .body import (
+        AnnyBody as AnnyBody,
         Body as Body,
         BodyModel as BodyModel,
         BodyOutput as BodyOutput,
@@ -83,7 +84,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api": ("fit",),
-    "body": ("Body", "BodyModel", "BodyOutput", "build_body_model", "load_body"),
+    "body": ("AnnyBody", "Body", "BodyModel", "BodyOutput", "build_body_model", "load_body"),
     "data.amass": ("read_amass", "write_amass"),
     "data.bodies": ("BodyData", "load_body_data", "load_default_body"),
     "data.bodies.export": ("export_body",),

@@ -14,6 +14,7 @@ from .data.bodies.export import export_body
 from .data.conversion import convert_keypoints
 from .data.preset import list_presets, load_preset, read_preset
 from .data.report import write_report
+from .data.result import FitResult
 from .data.tracks import KeypointTrack, person_of, read_tracks
 from .errors import ConventionError, FitCancelled, FittingError, ResultError
 
@@ -47,7 +48,7 @@ def fit(
     take: Take,
     *,
     preset: Annotated[str, _option("Name of a preset, or a JSON or Python file.", "NAME|FILE", show_default=True)] = "smplify",
-    body: Annotated[Path | None, _option("File of a body model; by default the body that comes with the program.", "FILE")] = None,
+    body: Annotated[Path | None, _option('File or folder of a body model, or "anny"; by default our own body.', "FILE")] = None,
     gender: Annotated[str | None, _option("neutral, male or female; by default that of the preset.", "GENDER")] = None,
     person: Person = None,
     device: Annotated[str, _option("auto, cpu, cuda, cuda:1, mps.", "DEVICE", show_default=True)] = "auto",
@@ -74,6 +75,8 @@ def fit(
             result = run_fit(track, preset=checked, body=body, gender=gender, device=device, on_progress=show)
     except KeyboardInterrupt as error:
         raise FitCancelled from error
+    if result.body["name"] == "anny":
+        result = _with_person(result, output)
     result.save(output)
     terminal.show_result(result, already_shown=track.decisions)
     terminal.say(f"Result: {output}")
@@ -189,6 +192,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         terminal.complain(f"Unexpected {type(error).__name__}: this is a bug, please report it with the lines above.")
         return 1
     return 0
+
+
+def _with_person(result: FitResult, output: Path) -> FitResult:
+    """The result as one of a model file of the fitted person, written beside it: other programs know nothing of Anny."""
+    from .body import AnnyBody  # noqa: PLC0415 - PyTorch
+
+    person = output.with_name(f"{output.stem}.body.npz")
+    baked = AnnyBody(result.model_type, result.body["gender"]).bake(result, person)
+    terminal.say(f"Body: {person}")
+    return baked
 
 
 def _check_output(path: Path) -> None:

@@ -61,8 +61,9 @@ def build_body_model(config: Mapping[str, Any] | nn.Module, path: str | Path | N
     """A body model from its config, or from a module.
 
     Args:
-        config: `type` ("SMPL", "SMPLH", "SMPLX" or "Anny"), `gender`, `num_betas`, `keypoint_convention`, `model_path`; with hands `use_pca`
-            (false), `num_pca_comps` (6), `flat_hand_mean` (false); for SMPL-X `num_expression_coeffs` and `use_face_contour` (true).
+        config: `type` ("SMPL", "SMPLH", "SMPLX" or "Anny"), `gender`, `num_betas`, `keypoint_convention`, `model_path`; with hands
+            `use_pca` (false), `num_pca_comps` (6), `flat_hand_mean` (false); for SMPL-X `num_expression_coeffs` and `use_face_contour`
+            (true).
             A `model_path` that does not exist, as in a config from another machine, gives the default body and a warning. A file gives 10
             betas and 10 expressions where the config has no numbers, as `smplx` does.
             With the type "Anny", `model_type` says which of the three it takes the form of ("smpl" by default); it has its own betas.

@@ -1,12 +1,15 @@
-"""`python -m fitting info MODEL`."""
+"""Body models on the command line."""
 
 import gzip
+import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import fitting
 from fitting.cli import main
 
 MODELS = Path(__file__).parents[1] / "data" / "models"
@@ -74,3 +77,18 @@ def test_what_is_wrong_is_a_sentence(capsys):
     Path("takes").mkdir()
     assert main(["info", "takes"]) == 2
     assert "'takes' is a folder, expected a file of one of the kinds" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the package anny")
+def test_a_fit_of_anny_writes_the_person_beside_the_result(capsys):
+    """What comes back is a result of a model file, which needs no Anny any more."""
+    walk = fitting.read_track(Path(fitting.__file__).parent / "assets" / "walk.npz")
+    walk.frames(0, 3).save("walk.npz")
+    assert main(["fit", "walk.npz", "--body", "anny", "-o", "walk.fit.npz"]) == 0
+    assert "Body: walk.fit.body.npz" in capsys.readouterr().out
+    result = fitting.FitResult.load("walk.fit.npz")
+    assert (result.body["name"], Path(result.body["path"]).parent) == ("walk.fit.body.npz", Path.cwd())
+    body = fitting.load_body(result.body["path"])
+    with torch.no_grad():
+        posed = body(**{name: torch.tensor(value) for name, value in result.params.items()})
+    np.testing.assert_allclose(posed.joints[:, :24], result.joints, atol=1e-4)
