@@ -34,7 +34,9 @@ def test_each_option_only_adds(src: str, dst: str) -> None:
     np.testing.assert_array_equal(plain[exact.any(1)], exact[exact.any(1)])
     np.testing.assert_array_equal(derived.any(1) >= plain.any(1), True)
     changed = {get_convention(dst).names[row] for row in np.flatnonzero((derived != plain).any(1))}
-    assert changed <= {"pelvis", "pelvis_openpose", "pelvis_extra", "neck", "neck_openpose", "neck_extra"}
+    middles = {"pelvis", "pelvis_openpose", "pelvis_extra", "neck", "neck_openpose", "neck_extra"}
+    # openpose_137 spells the eyebrows in its own way; XRMoCap does not know that they are the same.
+    assert all(name in middles or "eyebrow" in name or "eye_brow" in name for name in changed)
 
 
 @few
