@@ -133,7 +133,7 @@ def _is_own_file(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return {f"{key}.npy" for key in ("points", "confidence", "names", "convention", "fps", "decisions")} <= set(archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except Exception:  # zipfile raises many kinds for a damaged file
         return False
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_bodies import saved
 
-from fitting.data.bodies import describe_model, load_body_data
+from fitting.data.bodies import describe_model, is_model, load_body_data
 from fitting.errors import BodyError
 
 KINDS = "Give a .pkl or .npz file of SMPL, SMPL-H or SMPL-X."
@@ -185,3 +185,14 @@ def test_wishes_that_contradict_the_file(tmp_path):
     assert complaint(path, model_type="smplx") == "'SMPL_MALE.pkl' is a model of type 'smpl', but 'smplx' was asked for. Give another file."
     assert complaint(path, gender="femal") == "gender is 'femal', which is not known. Did you mean 'female'?"
     assert complaint(path, model_type="smplxx") == "model_type is 'smplxx', which is not known. Did you mean 'smplx'?"
+
+
+def test_an_archive_that_wants_a_newer_reader(tmp_path):
+    """Python's zip reader has an error of its own for it."""
+    np.savez(tmp_path / "SMPL_MALE.npz", **made_bodies.body())
+    data = bytearray((tmp_path / "SMPL_MALE.npz").read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 64  # the version that is needed, in the first entry of the directory
+    (tmp_path / "SMPL_MALE.npz").write_bytes(data)
+    assert not is_model(tmp_path / "SMPL_MALE.npz")
+    with pytest.raises(BodyError, match=r"'SMPL_MALE.npz' is not a readable .npz file"):
+        load_body_data(tmp_path / "SMPL_MALE.npz")

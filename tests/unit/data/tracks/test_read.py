@@ -144,3 +144,14 @@ def test_own_file_with_another_rate(tmp_path: Path) -> None:
     loaded = read_track(tmp_path / "a.npz", fps=60)
     np.testing.assert_array_equal(loaded.points, track.points)
     assert (loaded.fps, loaded.names) == (60, track.names)
+
+
+def test_an_archive_that_wants_a_newer_reader(tmp_path: Path) -> None:
+    """Python's zip reader has an error of its own for it."""
+    path = tmp_path / "take.npz"
+    KeypointTrack(np.zeros((2, 17, 3)), np.ones((2, 17)), "coco", 30).save(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 64  # the version that is needed, in the first entry of the directory
+    path.write_bytes(data)
+    with pytest.raises(TrackError, match=r"'take.npz' is not a readable .npz file"):
+        read_tracks(path)
