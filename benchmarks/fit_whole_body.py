@@ -9,6 +9,7 @@ import math
 import time
 
 import torch
+from motions import FPS, angles
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -16,9 +17,7 @@ from torch import Tensor
 import fitting
 from fitting.body import BodyModel, BodyOutput
 from fitting.data.conventions import conversion_matrix
-from fitting.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
-FPS = 30.0
 CASES = (("smplx", 0.0), ("smplx", 0.005), ("coco_wholebody", 0.0), ("coco_wholebody", 0.005), ("openpose_137", 0.005), ("mhr70", 0.005))
 """Layouts of the keypoints, and their noise along each axis in metres."""
 POINTS = {"body": range(22), "fingers": range(25, 55), "finger tips": range(66, 76), "face": range(76, 144)}
@@ -66,12 +65,6 @@ def observed(truth: BodyOutput, layout: str, noise: float) -> fitting.KeypointTr
     points = points + noise * torch.randn(points.shape, generator=torch.Generator().manual_seed(1))
     confidence = (matrix != 0).any(1).float().expand(len(points), -1)
     return fitting.KeypointTrack(points.numpy(), confidence.numpy(), layout, FPS)
-
-
-def angles(found: Tensor, expected: Tensor) -> Tensor:
-    """(F, J) degrees between local rotations."""
-    a, b = (axis_angle_to_matrix(pose.unflatten(1, (-1, 3))) for pose in (found, expected))
-    return torch.rad2deg(matrix_to_axis_angle(a.mT @ b).norm(dim=-1))
 
 
 def measure(flat: BodyModel, truth: BodyOutput, layout: str, noise: float) -> list[float]:

@@ -116,9 +116,7 @@ def errors(found: dict[str, Tensor], truth: dict[str, Tensor], found_joints: Ten
         `mpjpe` mean distance of joints in mm; `rotation` mean angle in degrees between the local rotations of the joints that carry
         others; `acceleration` mean distance of accelerations in mm per squared frame, not a number below three frames.
     """
-    poses = [torch.cat([values["global_orient"], values["body_pose"]], 1).unflatten(1, (-1, 3)) for values in (found, truth)]
-    a, b = map(axis_angle_to_matrix, poses)
-    angle = torch.rad2deg(matrix_to_axis_angle(a.mT @ b).norm(dim=-1))
+    angle = angles(*(torch.cat([values["global_orient"], values["body_pose"]], 1) for values in (found, truth)))
     inner = [index for index, name in enumerate(JOINT_NAMES["smpl"]) if name not in LEAVES]
     difference = 1000 * (found_joints - true_joints)
     return {
@@ -126,6 +124,12 @@ def errors(found: dict[str, Tensor], truth: dict[str, Tensor], found_joints: Ten
         "rotation": angle[:, inner].mean().item(),
         "acceleration": difference.diff(n=2, dim=0).norm(dim=-1).mean().item() if len(difference) > 2 else math.nan,
     }
+
+
+def angles(found: Tensor, expected: Tensor) -> Tensor:
+    """(F, J) degrees between the local rotations of two poses (F, 3 J)."""
+    a, b = (axis_angle_to_matrix(pose.unflatten(1, (-1, 3))) for pose in (found, expected))
+    return torch.rad2deg(matrix_to_axis_angle(a.mT @ b).norm(dim=-1))
 
 
 def _fade(place: Tensor, number: int, count: int) -> Tensor:

@@ -53,6 +53,15 @@ def write_npz(path: str | Path, arrays: Mapping[str, Any]) -> None:
         np.savez_compressed(file, **contents)
 
 
+def archive_names(path: str | Path) -> list[str] | None:
+    """The files in a zip archive, which every `.npz` is; None for one that cannot be opened: `read_npz` says why."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name for name in archive.namelist() if not name.endswith("/")]
+    except Exception:  # zipfile raises many kinds for a damaged file
+        return None
+
+
 def read_npz(path: str | Path, error: type[FittingError] = FittingError) -> dict[str, NDArray[Any]]:
     """The arrays of an `.npz`, without unpickling; entries that hold Python objects are left out.
 

@@ -11,7 +11,7 @@ from ..data.conventions import Convention, as_convention
 from ..errors import FittingError
 from .base import HANDLERS, BaseHandler, BaseInput, build_loss
 from .conversion import ConversionCache
-from .matched_keypoints import MatchedKeypointHandler
+from .matched_keypoints import MatchedKeypointHandler, observed_only
 
 
 class _Keypoint3dInput(BaseInput):
@@ -45,15 +45,7 @@ class _Keypoint3dInput(BaseInput):
             raise FittingError(
                 f"keypoints3d_conf has shape {tuple(keypoints3d_conf.shape)}, expected {tuple(keypoints3d.shape[:2])} as the keypoints."
             )
-        observed = keypoints3d.isfinite().all(-1) & keypoints3d_conf.isfinite() & (keypoints3d_conf > 0)
-        if not observed.any():
-            raise FittingError(
-                f"No point of keypoints3d for {handler_key!r} is observed: none is finite with a confidence above 0.",
-                "Check the keypoints.",
-            )
-        # Not a number times zero is not a number: unobserved points are made finite before any loss sees them.
-        self.keypoints3d = torch.where(observed[..., None], keypoints3d, 0.0)
-        self.keypoints3d_conf = torch.where(observed, keypoints3d_conf.to(keypoints3d.dtype), 0.0)
+        self.keypoints3d, self.keypoints3d_conf = observed_only("keypoints3d", keypoints3d, keypoints3d_conf, handler_key)
         self.keypoints3d_convention = convention
 
     def get_batch_size(self) -> int:

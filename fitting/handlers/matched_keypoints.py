@@ -1,4 +1,4 @@
-"""What handlers of observed keypoints share: the body's keypoints and their weights, in the convention of the observation."""
+"""What inputs and handlers of observed keypoints share: which points count, and those of the body in the same convention."""
 
 import logging
 from collections.abc import Mapping
@@ -70,3 +70,24 @@ class MatchedKeypointHandler(BaseHandler):
         if self.keypoint_weights:
             weights = weights * weights.new_tensor([self.keypoint_weights.get(name, 1.0) for name in convention.names])
         return convert(model_joints), weights
+
+
+def observed_only(name: str, keypoints: Tensor, confidence: Tensor, handler_key: str) -> tuple[Tensor, Tensor]:
+    """Keypoints (..., D) and their confidence (...), both 0 where a point is not finite or has no confidence.
+
+    Args:
+        name: What the keypoints are called, for the error.
+        keypoints: (..., D) coordinates.
+        confidence: (...) from 0.
+        handler_key: Key of the input, for the error.
+
+    Raises:
+        FittingError: No point is observed.
+    """
+    observed = keypoints.isfinite().all(-1) & confidence.isfinite() & (confidence > 0)
+    if not observed.any():
+        raise FittingError(
+            f"No point of {name} for {handler_key!r} is observed: none is finite with a confidence above 0.", "Check the keypoints."
+        )
+    # Not a number times zero is not a number: unobserved points are made finite before any loss sees them.
+    return torch.where(observed[..., None], keypoints, 0.0), torch.where(observed, confidence.to(keypoints.dtype), 0.0)

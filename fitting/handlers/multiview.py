@@ -14,7 +14,7 @@ from ..data.cameras.single_view import place_keypoints
 from ..data.conventions import Convention, as_convention
 from ..errors import CameraError, FittingError
 from .base import HANDLERS, BaseInput
-from .matched_keypoints import MatchedKeypointHandler
+from .matched_keypoints import MatchedKeypointHandler, observed_only
 from .projection import Projection
 
 JUMP = 0.3
@@ -69,15 +69,7 @@ class MultiviewKeypoint2dMSEInput(BaseInput):
             raise FittingError(f"keypoints_weight has shape {tuple(keypoints_weight.shape)}, expected ({n_keypoints},).")
         self.cameras = as_cameras(cameras)
         self.projection = Projection(self.cameras, n_views, n_frames, keypoints2d.dtype)
-        observed = keypoints2d.isfinite().all(-1) & keypoints2d_conf.isfinite() & (keypoints2d_conf > 0)
-        if not observed.any():
-            raise FittingError(
-                f"No point of keypoints2d for {handler_key!r} is observed: none is finite with a confidence above 0.",
-                "Check the keypoints.",
-            )
-        # Not a number times zero is not a number: unobserved points are made finite before any loss sees them.
-        self.keypoints2d = torch.where(observed[..., None], keypoints2d, 0.0)
-        self.keypoints2d_conf = torch.where(observed, keypoints2d_conf.to(keypoints2d.dtype), 0.0)
+        self.keypoints2d, self.keypoints2d_conf = observed_only("keypoints2d", keypoints2d, keypoints2d_conf, handler_key)
         self.keypoints2d_convention = convention
         self.keypoints_weight = None if keypoints_weight is None else keypoints_weight.to(keypoints2d.dtype)
 

@@ -78,9 +78,8 @@ class Problem:
 
     def loss(self, only: Collection[str] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum of all terms, or of those with some handler keys `only`; and each of all terms by its handler key."""
-        terms = self.terms_by_key(self.posed())
         # A term without reduction gives one number for each frame; a stage minimises their sum.
-        values = {term.handler.handler_key: terms[term.handler.handler_key].sum() for term in self.terms}
+        values = {key: value.sum() for key, value in self._terms(self.posed(), None).items()}
         wanted = [value for key, value in values.items() if only is None or key in only]
         total = torch.stack(wanted).sum() if wanted else self.joint_weights.new_zeros(())
         return total, {key: value.detach() for key, value in values.items()}
@@ -92,13 +91,17 @@ class Problem:
             output: The posed body.
             reduction: Reduction of all terms; that of the stage or of the loss by default.
         """
+        values = self._terms(output, reduction)
+        zero = self.joint_weights.new_zeros(self.n_frames) if reduction == "none" else self.joint_weights.new_zeros(())
+        return {**values, "total_loss": sum(values.values(), start=zero)}
+
+    def _terms(self, output: BodyOutput, reduction: str | None) -> dict[str, Tensor]:
         arguments = self.arguments(output)
         values = {}
         for term in self.terms:
             value = term(reduction=reduction, **arguments)
             values[term.handler.handler_key] = value.flatten(1).sum(1) if value.ndim > 1 else value
-        zero = self.joint_weights.new_zeros(self.n_frames) if reduction == "none" else self.joint_weights.new_zeros(())
-        return {**values, "total_loss": sum(values.values(), start=zero)}
+        return values
 
     def scales(self) -> dict[str, Tensor]:
         """For each free parameter, a change that moves the body's keypoints by about as much as those of the others.

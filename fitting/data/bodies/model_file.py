@@ -1,7 +1,6 @@
 """Body models from the files of SMPL, SMPL-H and SMPL-X, as their publishers hand them out and as `smplx` converts them."""
 
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...errors import BodyError, did_you_mean
-from ..files import read_npz
+from ..files import archive_names, read_npz
 from .body_data import BodyData
 from .default_body import GENDERS
 from .model_arrays import body_from_arrays, gender_of, type_of
@@ -132,11 +131,7 @@ def is_model(path: str | Path) -> bool:
         return bool(find_models(path))
     if path.suffix.lower() != ".npz":
         return path.suffix.lower() == ".pkl"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "v_template.npy" in archive.namelist()
-    except Exception:  # zipfile raises many kinds for a damaged file
-        return False
+    return "v_template.npy" in (archive_names(path) or ())
 
 
 def _open(path: str | Path, gender: str | None, model_type: str | None) -> tuple[Path, Mapping[str, NDArray[Any]], str]:
@@ -188,11 +183,9 @@ def _read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
 
 def _read_npz(path: Path) -> Mapping[str, NDArray[Any]]:
     """The arrays of an `.npz`; another zip archive, such as the one in which models are downloaded, is named as what it is."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-    except Exception:  # zipfile raises many kinds for a damaged file
-        names = [".npy"]  # the reader will say what is wrong with it
+    names = archive_names(path)
+    if names is None:
+        return read_npz(path, BodyError)  # it says what is wrong
     if not names:
         raise BodyError(f"{path.name!r} is an empty archive.", "Download it again.")
     if not any(name.endswith(".npy") for name in names):

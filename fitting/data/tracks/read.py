@@ -1,7 +1,6 @@
 """Tracks from files: metres, y up, known names, with a sentence for each thing that was found out or assumed."""
 
 import math
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import ConventionError, TrackError
 from ..conventions import Convention, as_convention, get_convention
+from ..files import archive_names
 from .array_convention import guess_convention
 from .formats import read_recording
 from .naming import decide_names
@@ -130,11 +130,7 @@ def _is_own_file(path: Path) -> bool:
     """Whether `KeypointTrack.save` wrote the file; what cannot be opened is not ours, and the reader will say why."""
     if path.suffix.lower() != ".npz":
         return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {f"{key}.npy" for key in ("points", "confidence", "names", "convention", "fps", "decisions")} <= set(archive.namelist())
-    except Exception:  # zipfile raises many kinds for a damaged file
-        return False
+    return {f"{key}.npy" for key in ("points", "confidence", "names", "convention", "fps", "decisions")} <= set(archive_names(path) or ())
 
 
 def _sample(recording: Recording, observed: NDArray[np.bool_]) -> Floats:
