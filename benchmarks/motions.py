@@ -132,6 +132,11 @@ def angles(found: Tensor, expected: Tensor) -> Tensor:
     return torch.rad2deg(matrix_to_axis_angle(a.mT @ b).norm(dim=-1))
 
 
+def turns_between_frames(pose: Tensor) -> Tensor:
+    """(F - 1, J) degrees by which each joint of a pose (F, 3 J) turns from one frame to the next."""
+    return angles(pose[:-1], pose[1:])
+
+
 def _fade(place: Tensor, number: int, count: int) -> Tensor:
     """(F,) weight of an action: 1 in its middle, faded to the next one."""
     distance = ((place - number - 0.5 + count / 2) % count - count / 2).abs()

@@ -67,7 +67,7 @@ def fit(
     observed = [input_class(points, convention, confidence) for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
     keys = {handler.handler_key for handler in registrant.handlers}
     with threads_for(track.n_frames):
-        output = registrant([item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress)
+        output = registrant([item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress, fps=track.fps)
 
     model_joints = output.pop("joints").cpu()
     params = {name: value.cpu() for name, value in output.items()}

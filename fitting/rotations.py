@@ -49,6 +49,35 @@ def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
     return vector * torch.where(sine > 1e-7, angle / sine.clamp_min(1e-7), torch.full_like(sine, 2.0))
 
 
+def rotation_log(matrix: Tensor) -> Tensor:
+    """(3, ...) axis-angle vectors of (3, 3, ...) rotation matrices: `matrix_to_axis_angle` for components first, and faster."""
+    vector = 0.5 * torch.stack([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    sine, cosine = vector.square().sum(0).sqrt(), 0.5 * (matrix[0, 0] + matrix[1, 1] + matrix[2, 2] - 1)
+    axis_angle = vector * torch.where(sine > 1e-6, torch.atan2(sine, cosine) / sine.clamp_min(1e-12), 1.0)
+    half_turn = cosine < -0.99  # here the axis is that of the symmetric part
+    if half_turn.any():
+        turned = matrix[:, :, half_turn].permute(2, 0, 1)
+        axis_angle[:, half_turn] = matrix_to_axis_angle(turned).mT
+    return axis_angle
+
+
+def inverse_right_jacobian(axis_angle: Tensor) -> Tensor:
+    """(3, 3, ...) how the logarithm (3, ...) of a rotation changes as the rotation is turned further, from the right; its transpose, from
+    the left.
+    """
+    squared = axis_angle.square().sum(0)
+    angle = squared.clamp_min(1e-12).sqrt()
+    half = 0.5 * angle
+    # (1 - t/2 cot(t/2)) / t^2, which is finite up to a whole turn; the series is exact in float32 below 0.01 rad.
+    c = torch.where(squared < 1e-4, 1 / 12 + squared / 720, (1 - half * half.cos() / half.sin().clamp_min(1e-6)) / squared.clamp_min(1e-12))
+    x, y, z = axis_angle
+    xy, xz, yz = c * x * y, c * x * z, c * y * z
+    diagonal = 1 - c * squared
+    rows = [diagonal + c * x * x, xy - 0.5 * z, xz + 0.5 * y, xy + 0.5 * z, diagonal + c * y * y, yz - 0.5 * x]
+    rows += [xz - 0.5 * y, yz + 0.5 * x, diagonal + c * z * z]
+    return torch.stack(rows).unflatten(0, (3, 3))
+
+
 def matrix_to_quaternion(matrix: Tensor) -> Tensor:
     """(..., 4) unit quaternions (w, x, y, z) with w >= 0 of (..., 3, 3) rotation matrices."""
     m = matrix.flatten(-2)

@@ -19,6 +19,7 @@ from ..errors import BodyError, did_you_mean
 from .anny_shapes import GRID, MEASURES, shapes_in_t_pose
 from .body_model import BodyModel
 from .interface import BodyOutput
+from .posed_points import Placed
 
 _CENTRES = {"age": 0.666, "height": 0.36, "weight": 0.6}
 _GENDERS = {"neutral": 0.5, "male": 0.1, "female": 0.9}
@@ -134,6 +135,34 @@ class AnnyBody(nn.Module):
             raise BodyError(f"betas has shape {tuple(betas.shape)}, expected (frames, {len(self.names)}) for the body {self.name!r}.")
         output: BodyOutput = self._mixed(return_verts=return_verts, betas=_shares(self.values_of(betas)), **parameters)
         return output
+
+    @property
+    def carrying(self) -> BodyModel:
+        """The model whose pairs of keypoints and joints `place` gives."""
+        return self._mixed
+
+    def place(self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None) -> Placed:
+        """The posed skeleton with all that it carries; as `BodyModel.place`."""
+        return self._mixed.place(rotations, _shares(self.values_of(betas)), expression)
+
+    def moved_by_shape(self, placed: Placed, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """How joints and pairs move with shape values and expressions; as `BodyModel.moved_by_shape`, but it depends on the betas."""
+        n_shares = self._mixed.n_betas
+        unit = torch.eye(betas.shape[1]).to(betas)
+        by_beta = torch.stack(
+            [torch.func.jvp(lambda given: _shares(self.values_of(given)), (betas,), (row.expand_as(betas),))[1] for row in unit], -1
+        )  # (F or 1, C + 2 M, S)
+
+        def chained(moved: Tensor) -> Tensor:
+            by_shape = torch.einsum("ancf,fcs->ansf", moved[:, :, :n_shares], by_beta.expand(moved.shape[-1], -1, -1))
+            return torch.cat([by_shape, moved[:, :, n_shares:]], 2)
+
+        joints, pairs = self._mixed.moved_by_shape(placed)
+        return chained(joints), chained(pairs)
+
+    def vertices(self, betas: Tensor, **parameters: Tensor) -> Tensor:
+        """(F, V, 3) vertices alone; as `BodyModel.vertices`."""
+        return self._mixed.vertices(betas=_shares(self.values_of(betas)), **parameters)
 
     def values_of(self, betas: Tensor) -> Tensor:
         """(..., S) Anny's phenotypes and the measures, from 0 to 1, for betas (..., S)."""

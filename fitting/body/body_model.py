@@ -13,6 +13,7 @@ from ..errors import BodyError, did_you_mean
 from ..rotations import axis_angle_to_matrix
 from .interface import BodyOutput
 from .kinematics import KinematicTree
+from .posed_points import Placed
 from .skinning import skin
 from .surface_keypoints import SurfaceKeypoints, keypoints_of
 from .triangle_points import BlendDirections
@@ -140,10 +141,7 @@ class BodyModel(nn.Module):
         transl = values["transl"].expand(n_frames, -1)
         full_pose = self.full_pose(values)
         axis_angle = torch.unflatten(full_pose, 1, (self.n_joints, 3))
-        shape = values["betas"]
-        if self.n_expressions:
-            rows = max(len(shape), len(values["expression"]))
-            shape = torch.cat([shape.expand(rows, -1), values["expression"].expand(rows, -1)], 1)
+        shape = self._shape(values["betas"], values.get("expression"))
         rest_joints = _shaped(self.joints_template, self.joint_shapedirs, shape)
         features = None if self.data.posedirs is None else _pose_features(axis_angle_to_matrix(axis_angle))
         return BodyOutput(
@@ -151,6 +149,40 @@ class BodyModel(nn.Module):
             vertices=self._vertices(shape, axis_angle, transl, rest_joints) if return_verts else None,
             full_pose=full_pose,
         )
+
+    def place(self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None) -> Placed:
+        """The posed skeleton with all that it carries, frames last; the root at its rest place.
+
+        Args:
+            rotations: (3, 3, J, F) rotation of each joint relative to its parent.
+            betas: (F, S) or (1, S) shape values.
+            expression: (F, E) or (1, E) expressions.
+        """
+        shape = self._shape(betas, expression)
+        rest = _shaped(self.joints_template, self.joint_shapedirs, shape).permute(2, 1, 0)
+        features = None if self.data.posedirs is None else _pose_features(rotations.permute(3, 2, 0, 1))
+        return self.surface.place(rotations, rest, shape, features)
+
+    @property
+    def carrying(self) -> "BodyModel":
+        """The model whose pairs of keypoints and joints `place` gives: itself."""
+        return self
+
+    def moved_by_shape(self, placed: Placed, betas: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(3, J, S + E, F) and (3, P, S + E, F) how joints and pairs move with shape values and expressions.
+
+        Args:
+            placed: The posed body.
+            betas: (F, S) or (1, S) its shape values; not needed, as it is linear in them.
+        """
+        return self.surface.moved_by_shape(placed, self.joint_shapedirs.transpose(0, 1))
+
+    def vertices(self, **parameters: Tensor) -> Tensor:
+        """(F, V, 3) vertices alone, metres; all parameters by name, as for `forward`."""
+        values = self._complete(parameters)
+        axis_angle = self.full_pose(values).unflatten(1, (-1, 3))
+        shape = self._shape(values["betas"], values.get("expression"))
+        return self._vertices(shape, axis_angle, values["transl"], _shaped(self.joints_template, self.joint_shapedirs, shape))
 
     def full_pose(self, parameters: Mapping[str, Tensor]) -> Tensor:
         """(F, 3 J) axis-angle of all joints, the root first; hands with their mean, in axis-angle.
@@ -186,6 +218,14 @@ class BodyModel(nn.Module):
         zeros = self.joints_template.new_zeros
         rows = {name: 1 if name in ("betas", "expression") else n_frames for name in shapes}
         return {name: given[name] if name in given else zeros(rows[name], width) for name, width in shapes.items()}
+
+    def _shape(self, betas: Tensor, expression: Tensor | None) -> Tensor:
+        """(F, S + E) or (1, S + E) shape values and expressions."""
+        if not self.n_expressions:
+            return betas
+        expression = betas.new_zeros(1, self.n_expressions) if expression is None else expression
+        rows = max(len(betas), len(expression))
+        return torch.cat([betas.expand(rows, -1), expression.expand(rows, -1)], 1)
 
     def _set_up_hands(self, n_components: int | None, flat_hand_mean: bool) -> None:
         """The mean that is added to the pose, and the components of hand poses."""

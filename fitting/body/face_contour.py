@@ -64,7 +64,11 @@ class FaceContour(nn.Module):
             axis_angle: (F, J, 3) rotation of each joint relative to its parent, radians.
         """
         with torch.no_grad():
-            turns = axis_angle_to_matrix(axis_angle[:, self.chain])
+            return self.rows_of_chain(axis_angle_to_matrix(axis_angle[:, self.chain]))
+
+    def rows_of_chain(self, turns: Tensor) -> Tensor:
+        """(F,) the same for (F, C, 3, 3) rotations of the `chain`, from the neck down to the root."""
+        with torch.no_grad():
             sideways = turns[:, 0, :, :1]  # where the neck's x axis points
             for joint in range(1, len(self.chain)):
                 sideways = turns[:, joint] @ sideways
@@ -73,14 +77,13 @@ class FaceContour(nn.Module):
             degrees = degrees.nan_to_num().round().clamp(-MAX_DEGREES, MAX_DEGREES).long()
             return torch.where(degrees < 0, MAX_DEGREES - degrees, degrees)
 
-    def forward(self, axis_angle: Tensor, blend: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, rows: Tensor, blend: Tensor) -> tuple[Tensor, Tensor]:
         """(3, P, F) levers and (P, F) weights of the pairs of each frame.
 
         Args:
-            axis_angle: (F, J, 3) rotation of each joint relative to its parent, radians.
+            rows: (F,) row of the table for each frame.
             blend: (F, D) what the model's directions are multiplied with: shape values, expressions, pose features.
         """
-        rows = self.rows(axis_angle)
         # All frames with the same row at once: the directions of a row are many, and are read once.
         order = torch.argsort(rows)
         used, counts = torch.unique_consecutive(rows[order], return_counts=True)

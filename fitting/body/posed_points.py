@@ -7,6 +7,7 @@ Inside, frames come last: a vector is (3, N, F) and a matrix (3, 3, N, F). Produ
 multiplications, several times faster than batches of 3 x 3 products.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,23 @@ from torch import Tensor
 
 from ..rotations import axis_angle_to_matrix
 from .kinematics import KinematicTree
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A posed skeleton and what it carries; frames last.
+
+    Attributes:
+        world: (3, 3, J, F) rotations of the joints in the world.
+        joints: (3, J, F) posed joints, metres.
+        arms: (3, P, F) for each pair the way from the joint to what it carries of the point, times the weight.
+        weight: (P, F) or (P, 1) weight of each pair.
+    """
+
+    world: Tensor
+    joints: Tensor
+    arms: Tensor
+    weight: Tensor
 
 
 class CarriedPoints:
@@ -53,6 +71,41 @@ class CarriedPoints:
             self.levels = [(level.to(like.device), parents.to(like.device)) for level, parents in self.levels]
         return self
 
+    def place(self, rotations: Tensor, rest: Tensor, levers: Tensor, weight: Tensor) -> Placed:
+        """The posed joints and arms; the root stays at its rest place.
+
+        Args:
+            rotations: (3, 3, J, F) rotation of each joint relative to its parent.
+            rest: (3, J, F) or (3, J, 1) joints in the T-pose.
+            levers: (3, P, F) or (3, P, 1) lever of each pair in the T-pose.
+            weight: (P, F) or (P, 1) weight of each pair.
+        """
+        world = torch.empty_like(rotations)
+        joints = rotations.new_empty(rotations.shape[1:])
+        world[:, :, 0], joints[:, 0] = rotations[:, :, 0], rest[:, 0]
+        for level, parents in self.levels:
+            above = world[:, :, parents]
+            world[:, :, level] = product(above, rotations[:, :, level])
+            joints[:, level] = joints[:, parents] + turned(above, rest[:, level] - rest[:, parents])
+        return Placed(world, joints, turned(world[:, :, self.joint], levers - rest[:, self.joint] * weight), weight)
+
+    def moved_by_shape(self, placed: Placed, rest_dirs: Tensor, lever_dirs: Tensor) -> tuple[Tensor, Tensor]:
+        """(3, J, S, F) and (3, P, S, F) how joints, and what the pairs carry of their points, move with the shape.
+
+        Args:
+            placed: The posed skeleton.
+            rest_dirs: (3, J, S) how the joints in the T-pose move with the shape.
+            lever_dirs: (3, P, S) how the levers do.
+        """
+        world, weight = placed.world[:, :, :, None], placed.weight[:, None]
+        rest, levers = rest_dirs[..., None], lever_dirs[..., None]
+        joints = world.new_empty(3, len(self.parents), rest_dirs.shape[-1], world.shape[-1])
+        joints[:, 0] = rest[:, 0]
+        for level, parents in self.levels:
+            joints[:, level] = joints[:, parents] + turned(world[:, :, parents], rest[:, level] - rest[:, parents])
+        arms = turned(world[:, :, self.joint], levers - rest[:, self.joint] * weight)
+        return joints, arms + joints[:, self.joint] * weight
+
     def pose(self, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, levers: Tensor, weight: Tensor | None = None) -> Tensor:
         """(F, J + E, 3) posed joints, then points; metres.
 
@@ -75,16 +128,8 @@ class _PosedPoints(torch.autograd.Function):
         ctx: Any, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, levers: Tensor, weight: Tensor, carried: CarriedPoints
     ) -> Tensor:
         turns, rest = _frames_last(axis_angle), _frames_last(rest_joints)
-        rotations = axis_angle_to_matrix(turns, dim=0)
-        world = torch.empty_like(rotations)
-        joints = torch.empty_like(turns)
-        world[:, :, 0], joints[:, 0] = rotations[:, :, 0], rest[:, 0]
-        for level, parents in carried.levels:
-            above = world[:, :, parents]
-            world[:, :, level] = _product(above, rotations[:, :, level])
-            joints[:, level] = joints[:, parents] + _turned(above, rest[:, level] - rest[:, parents])
-        # One arm for each pair: from the joint to what it carries of the point, posed, times the weight.
-        arms = _turned(world[:, :, carried.joint], levers - rest[:, carried.joint] * weight)
+        placed = carried.place(axis_angle_to_matrix(turns, dim=0), rest, levers, weight)
+        world, joints, arms = placed.world, placed.joints, placed.arms
         surface = carried.to_points @ (arms + joints[:, carried.joint] * weight)
         ctx.carried = carried
         ctx.rest_rows = len(rest_joints), levers.shape[-1]
@@ -101,21 +146,21 @@ class _PosedPoints(torch.autograd.Function):
         pulls = by_keypoint[:, n_joints:][:, carried.point]
         by_surface = carried.to_joints @ (pulls * weight)
         force = by_keypoint[:, :n_joints] + by_surface
-        moment = _cross(joints, force) + carried.to_joints @ _cross(arms, pulls)
+        moment = cross(joints, force) + carried.to_joints @ cross(arms, pulls)
         # What hangs on each joint: sums over its subtree.
         force, moment = carried.subtree @ force, carried.subtree @ moment
-        torque = _turned_back(world, moment - _cross(joints, force))
+        torque = turned_back(world, moment - cross(joints, force))
         by_joints = by_levers = None
         n_joint_rows, n_lever_rows = ctx.rest_rows
         if ctx.needs_input_grad[2]:
-            along = _turned_back(world[:, :, carried.parents], force)
+            along = turned_back(world[:, :, carried.parents], force)
             along[:, 0] = force[:, 0]  # the root has no parent: its rest place moves everything
             along = _summed(along, n_joint_rows)
-            rest = along - _summed(_turned_back(world, by_surface), n_joint_rows)
+            rest = along - _summed(turned_back(world, by_surface), n_joint_rows)
             rest.index_add_(1, torch.tensor(carried.parents[1:], device=rest.device), along[:, 1:], alpha=-1)
             by_joints = rest.permute(2, 1, 0)
         if ctx.needs_input_grad[3]:
-            by_levers = _summed(_turned_back(world[:, :, carried.joint], pulls), n_lever_rows)
+            by_levers = _summed(turned_back(world[:, :, carried.joint], pulls), n_lever_rows)
         return _left_jacobian_times(turns, torque).permute(2, 1, 0), force[:, 0].mT, by_joints, by_levers, None, None
 
 
@@ -129,24 +174,25 @@ def _summed(values: Tensor, n_rows: int) -> Tensor:
     return values.sum(-1, keepdim=True) if n_rows == 1 else values
 
 
-def _cross(a: Tensor, b: Tensor) -> Tensor:
+def cross(a: Tensor, b: Tensor) -> Tensor:
+    """Cross product of (3, ...) vectors."""
     ax, ay, az = a
     bx, by, bz = b
     return torch.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
-def _turned(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Matrix times vector."""
+def turned(matrix: Tensor, vector: Tensor) -> Tensor:
+    """(3, ...) matrix times vector, for matrices (3, 3, ...)."""
     return matrix[:, 0] * vector[0] + matrix[:, 1] * vector[1] + matrix[:, 2] * vector[2]
 
 
-def _turned_back(matrix: Tensor, vector: Tensor) -> Tensor:
-    """Transposed matrix times vector."""
+def turned_back(matrix: Tensor, vector: Tensor) -> Tensor:
+    """(3, ...) transposed matrix times vector, for matrices (3, 3, ...)."""
     return matrix[0] * vector[0] + matrix[1] * vector[1] + matrix[2] * vector[2]
 
 
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """Matrix times matrix."""
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """(3, 3, ...) matrix times matrix."""
     return a[:, 0, None] * b[0] + a[:, 1, None] * b[1] + a[:, 2, None] * b[2]
 
 
@@ -157,5 +203,5 @@ def _left_jacobian_times(axis_angle: Tensor, vectors: Tensor) -> Tensor:
     small = squared < 1e-4  # below 0.01 rad the series is exact in float32
     b = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / squared.clamp_min(1e-12))
     c = torch.where(small, 1 / 6 - squared / 120, (angle - angle.sin()) / (squared * angle).clamp_min(1e-18))
-    once = _cross(axis_angle, vectors)
-    return vectors + b * once + c * _cross(axis_angle, once)
+    once = cross(axis_angle, vectors)
+    return vectors + b * once + c * cross(axis_angle, once)

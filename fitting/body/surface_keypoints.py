@@ -10,7 +10,7 @@ from ..data.conventions import Convention, get_convention
 from ..errors import BodyError
 from .face_contour import FaceContour
 from .kinematics import KinematicTree
-from .posed_points import CarriedPoints
+from .posed_points import CarriedPoints, Placed
 from .triangle_points import BlendDirections, carried_shares, levers
 
 FEWER_KEYPOINTS = {"smplx": "agora", "agora": "smplx_55", "smplh": "smplh_52", "smpl_45": "smpl"}
@@ -93,17 +93,57 @@ class SurfaceKeypoints(nn.Module):
             shape: (F, S + E) or (1, S + E) shape values and expressions.
             features: (F, 9 (J - 1)) pose features, for a body with pose correctives.
         """
+        rows = None if self.contour is None else self.contour.rows(axis_angle)
+        levers, weight = self._levers(rows, shape, features, len(axis_angle))
+        return self._carried.pose(axis_angle, transl, rest_joints, levers, weight)
+
+    def place(self, rotations: Tensor, rest: Tensor, shape: Tensor, features: Tensor | None) -> Placed:
+        """The posed skeleton with all that it carries; frames last, the root at its rest place.
+
+        Args:
+            rotations: (3, 3, J, F) rotation of each joint relative to its parent.
+            rest: (3, J, F) or (3, J, 1) joints in the T-pose.
+            shape: (F, S + E) or (1, S + E) shape values and expressions.
+            features: (F, 9 (J - 1)) pose features, for a body with pose correctives.
+        """
+        rows = None if self.contour is None else self.contour.rows_of_chain(rotations[:, :, self.contour.chain].permute(3, 2, 0, 1))
+        levers, weight = self._levers(rows, shape, features, rotations.shape[-1])
+        carried = self._carried.to(rotations)
+        return carried.place(rotations, rest, levers, carried.weight if weight is None else weight)
+
+    def moved_by_shape(self, placed: Placed, rest_dirs: Tensor) -> tuple[Tensor, Tensor]:
+        """(3, J, S + E, F) and (3, P, S + E, F) how joints and pairs move with the shape; the contour as for a head that looks ahead.
+
+        Args:
+            placed: The posed skeleton.
+            rest_dirs: (3, J, S + E) how the joints in the T-pose move with the shape.
+        """
+        dirs = self.shapedirs
+        if self.contour is not None:
+            dirs = torch.cat([dirs, self.contour.straight()[1][..., : dirs.shape[-1]]], 1)
+        return self._carried.to(rest_dirs).moved_by_shape(placed, rest_dirs, dirs)
+
+    @property
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """(P,) point and (P,) joint of each pair."""
+        return self._carried.point, self._carried.joint
+
+    def pair_weights(self) -> Tensor | None:
+        """(P,) weight of each pair, or None where the contour of the face changes them from frame to frame."""
+        return None if self.contour is not None else self._carried.to(self.template).weight[:, 0]
+
+    def _levers(self, rows: Tensor | None, shape: Tensor, features: Tensor | None, n_frames: int) -> tuple[Tensor, Tensor | None]:
+        """(3, P, F) or (3, P, 1) levers at rest, and (P, F) weights where they change from frame to frame."""
         rest = self.template[..., None] + self.shapedirs @ shape.mT
         if self.posedirs is not None and features is not None:
             rest = rest + self.posedirs @ features.mT
-        if self.contour is None:
-            return self._carried.pose(axis_angle, transl, rest_joints, rest)
-        n_frames = len(axis_angle)
+        if self.contour is None or rows is None:
+            return rest, None
         blend = [shape.expand(n_frames, -1)] + ([] if features is None else [features])
-        on_contour, weight = self.contour(axis_angle, torch.cat(blend, 1))
+        on_contour, weight = self.contour(rows, torch.cat(blend, 1))
         rest = torch.cat([rest.expand(-1, -1, n_frames), on_contour], 1)
         fixed_weight = self._carried.to(rest).weight[: self.template.shape[1]]
-        return self._carried.pose(axis_angle, transl, rest_joints, rest, torch.cat([fixed_weight.expand(-1, n_frames), weight]))
+        return rest, torch.cat([fixed_weight.expand(-1, n_frames), weight])
 
     def at_rest(self) -> tuple[Tensor, Tensor, Tensor]:
         """(E, 3) keypoints of the mean shape in the T-pose, (E, 3, S + E) their directions, and (E, J) how far each joint carries them."""

@@ -5,6 +5,7 @@ from .depth import DepthPriorHandler, DepthPriorInput
 from .keypoints import Keypoint3dLimbLenHandler, Keypoint3dLimbLenInput, Keypoint3dMSEHandler, Keypoint3dMSEInput
 from .multiview import MultiviewKeypoint2dMSEHandler, MultiviewKeypoint2dMSEInput
 from .priors import BetasPriorHandler, BodyPosePriorHandler, JointMotionHandler, ParameterPriorHandler
+from .rotations import JointToleranceHandler, RootAccelerationHandler, RotationAccelerationHandler
 from .surface import MeshHandler, PointCloudHandler
 from .surface_inputs import MeshInput, PointCloudInput
 
@@ -17,6 +18,7 @@ __all__ = [
     "DepthPriorHandler",
     "DepthPriorInput",
     "JointMotionHandler",
+    "JointToleranceHandler",
     "Keypoint3dLimbLenHandler",
     "Keypoint3dLimbLenInput",
     "Keypoint3dMSEHandler",
@@ -28,6 +30,8 @@ __all__ = [
     "ParameterPriorHandler",
     "PointCloudHandler",
     "PointCloudInput",
+    "RootAccelerationHandler",
+    "RotationAccelerationHandler",
     "build_handler",
     "build_loss",
 ]

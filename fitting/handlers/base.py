@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import FittingError
 from ..losses import LOSSES, Loss
 from ..registry import Registry
+from .quadratic_terms import QuadraticTerm
 
 HANDLERS: Registry[Any] = Registry("handler")
 """Handlers and inputs by class name; a new one is added with `@HANDLERS.register`."""
@@ -129,6 +130,19 @@ class BaseHandler:
         count = loss.elements(residuals).numel() if (reduction_override or loss.reduction) == "mean" else 1
         scaled: Tensor = residuals.flatten(1) * (weight / count) ** 0.5
         return scaled
+
+    def frame_reach(self) -> int:
+        """How many frames before and after its own a row of `residuals` depends on."""
+        return int(getattr(self.loss, "frame_reach", 0))
+
+    def quadratic_term(self, factor: float, **kwargs: Any) -> QuadraticTerm | None:
+        """The term in a form that solvers know by heart, or None: then its derivatives come from its residuals.
+
+        Args:
+            factor: What the sum of squares is multiplied with.
+            kwargs: As for `__call__`, but parameters, keypoints and vertices.
+        """
+        return None
 
     def to(self, device: torch.device) -> "BaseHandler":
         """Moves the loss to a device; gives the handler itself."""

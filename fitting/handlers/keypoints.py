@@ -2,16 +2,21 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..data.conventions import Convention, as_convention
-from ..errors import FittingError
+from ..errors import FittingError, PresetError
+from ..losses import KeypointMSELoss
 from .base import HANDLERS, BaseHandler, BaseInput, build_loss
 from .conversion import ConversionCache
 from .matched_keypoints import MatchedKeypointHandler, observed_only
+from .quadratic_terms import PointTerm, QuadraticTerm
+
+DEFAULT_NOISE = 0.01
+"""Metres: what a keypoint is off, where nothing is known."""
 
 
 class _Keypoint3dInput(BaseInput):
@@ -22,6 +27,9 @@ class _Keypoint3dInput(BaseInput):
         keypoints3d_convention: Name of their convention, or the convention itself.
         keypoints3d_conf: (F, K) confidence 0 to 1, ones by default.
         handler_key: Key of the handler that takes this input.
+
+    Attributes:
+        keypoints3d_noise: (K,) standard deviation of each keypoint along an axis, metres, where it has been estimated.
     """
 
     def __init__(
@@ -47,6 +55,7 @@ class _Keypoint3dInput(BaseInput):
             )
         self.keypoints3d, self.keypoints3d_conf = observed_only("keypoints3d", keypoints3d, keypoints3d_conf, handler_key)
         self.keypoints3d_convention = convention
+        self.keypoints3d_noise: Tensor | None = None
 
     def get_batch_size(self) -> int:
         """Number of frames F."""
@@ -87,7 +96,21 @@ class Keypoint3dLimbLenInput(_Keypoint3dInput):
 
 @HANDLERS.register
 class Keypoint3dMSEHandler(MatchedKeypointHandler):
-    """Distance between the keypoints of the body and those observed, in the convention of the latter; see `MatchedKeypointHandler`."""
+    """Distance between the keypoints of the body and those observed, in the convention of the latter; see `MatchedKeypointHandler`.
+
+    Args:
+        mse_loss: As for `MatchedKeypointHandler`.
+        handler_key: As for `MatchedKeypointHandler`.
+        keypoint_approximate: As for `MatchedKeypointHandler`.
+        keypoint_weights: As for `MatchedKeypointHandler`.
+        noise: What a keypoint is usually off, in metres: distances count as shares of it, so that other terms need not know the layout.
+            "estimated" takes that of the input, keypoint by keypoint, or 10 mm; None takes distances in metres.
+        device: See `BaseHandler`.
+        logger: See `BaseHandler`.
+
+    Raises:
+        PresetError: A wrong `noise`.
+    """
 
     def __init__(
         self,
@@ -95,10 +118,15 @@ class Keypoint3dMSEHandler(MatchedKeypointHandler):
         handler_key: str = "keypoints3d_mse",
         keypoint_approximate: bool = False,
         keypoint_weights: Mapping[str, float] | None = None,
+        noise: float | Literal["estimated"] | None = None,
         device: torch.device | str | None = None,
         logger: logging.Logger | str | None = None,
     ) -> None:
         super().__init__(mse_loss, handler_key, keypoint_approximate, keypoint_weights, device, logger)
+        is_number = isinstance(noise, int | float) and not isinstance(noise, bool)
+        if not (noise is None or noise == "estimated" or (is_number and noise > 0)):
+            raise PresetError(f"{handler_key!r} has noise = {noise!r}.", "Give metres above 0, 'estimated', or null.")
+        self.noise = noise
 
     def check_input(self, related_input: Keypoint3dMSEInput, model_convention: str) -> None:
         """Refuses an input of which the body has no keypoint at all: nothing would be fitted.
@@ -119,12 +147,38 @@ class Keypoint3dMSEHandler(MatchedKeypointHandler):
         """Both sides in the convention of the input; keypoints that the body lacks get no weight."""
         convention = related_input.keypoints3d_convention
         keypoints, weights = self.matched(convention, model_joints, model_joints_convention, model_joints_weights)
+        weights = weights / self._variance(related_input)
         return {
             "pred": keypoints,
             "target": related_input.keypoints3d,
             "target_conf": related_input.keypoints3d_conf,
             "keypoint_weight": weights,
         }
+
+
+    def quadratic_term(
+        self,
+        factor: float,
+        related_input: Keypoint3dMSEInput,
+        model_joints_convention: str,
+        model_joints_weights: Tensor,
+        **_: Any,
+    ) -> QuadraticTerm | None:
+        """The term as solvers know it; see `BaseHandler.quadratic_term`."""
+        if type(self.loss) is not KeypointMSELoss or self.loss.robust_on != "distance":
+            return None
+        matrix, weights = self.matching(related_input.keypoints3d_convention, model_joints_convention, model_joints_weights)
+        weight = factor * weights / self._variance(related_input) * related_input.keypoints3d_conf
+        return PointTerm(matrix, related_input.keypoints3d, weight, self.loss.sigma)
+
+    def _variance(self, related_input: Keypoint3dMSEInput) -> Tensor | float:
+        """Square of what a keypoint is usually off, (K,) or one number."""
+        if self.noise is None:
+            return 1.0
+        if self.noise == "estimated":
+            estimated = related_input.keypoints3d_noise
+            return DEFAULT_NOISE**2 if estimated is None else estimated.square()
+        return float(self.noise) ** 2
 
 
 @HANDLERS.register

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..data.conventions import Convention, conversion_matrix, get_convention
 from ..errors import FittingError, did_you_mean
 from .base import BaseHandler, build_loss
-from .conversion import ConversionCache
+from .conversion import ConversionCache, KeypointConversion
 
 
 class MatchedKeypointHandler(BaseHandler):
@@ -63,13 +63,24 @@ class MatchedKeypointHandler(BaseHandler):
         self, convention: Convention, model_joints: Tensor, model_joints_convention: str, model_joints_weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The body's (F, K, 3) keypoints in a convention, and their (K,) weights: 0 for those that the body lacks."""
-        convert = self._conversions.get(model_joints_convention, convention, model_joints)
+        convert, weights = self._matching(convention, model_joints_convention, model_joints, model_joints_weights)
+        return convert(model_joints), weights
+
+    def matching(self, convention: Convention, model_joints_convention: str, model_joints_weights: Tensor) -> tuple[Tensor, Tensor]:
+        """(K, K_body) the keypoints of a convention as weighted sums of the body's, and their (K,) weights."""
+        convert, weights = self._matching(convention, model_joints_convention, model_joints_weights, model_joints_weights)
+        return convert.matrix, weights
+
+    def _matching(
+        self, convention: Convention, model_joints_convention: str, like: Tensor, model_joints_weights: Tensor | None
+    ) -> tuple[KeypointConversion, Tensor]:
+        convert = self._conversions.get(model_joints_convention, convention, like)
         weights = convert.known
         if model_joints_weights is not None:
             weights = weights * (convert.matrix @ model_joints_weights)
         if self.keypoint_weights:
             weights = weights * weights.new_tensor([self.keypoint_weights.get(name, 1.0) for name in convention.names])
-        return convert(model_joints), weights
+        return convert, weights
 
 
 def observed_only(name: str, keypoints: Tensor, confidence: Tensor, handler_key: str) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from .limbs import LimbLengthLoss
 from .mixture import MaxMixturePriorLoss
 from .motion import JointAccelerationLoss
 from .pose import JointPriorLoss, PoseRegLoss, SmoothJointLoss
+from .rotation_terms import JointToleranceLoss, RootAccelerationLoss, RotationAccelerationLoss
 from .shape import ShapePriorLoss
 from .surface import PointDistanceLoss
 
@@ -18,12 +19,15 @@ __all__ = [
     "HandPosePriorLoss",
     "JointAccelerationLoss",
     "JointPriorLoss",
+    "JointToleranceLoss",
     "KeypointMSELoss",
     "LimbLengthLoss",
     "Loss",
     "MaxMixturePriorLoss",
     "PointDistanceLoss",
     "PoseRegLoss",
+    "RootAccelerationLoss",
+    "RotationAccelerationLoss",
     "ShapePriorLoss",
     "SmoothJointLoss",
 ]

@@ -29,6 +29,9 @@ class Loss(nn.Module):
         loss_weight: Factor of the loss.
     """
 
+    frame_reach = 0
+    """How many frames before and after its own a row of the residuals depends on; Levenberg-Marquardt needs to know."""
+
     def __init__(self, reduction: Reduction = "mean", loss_weight: float = 1.0) -> None:
         super().__init__()
         check_reduction(reduction)

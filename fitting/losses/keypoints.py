@@ -15,9 +15,10 @@ class KeypointMSELoss(Loss):
     Args:
         reduction: "mean" divides by the number of coordinates; confidence never enters the divisor.
         loss_weight: Factor of the loss.
-        sigma: Where the robust function bends: in metres for `robust_on="error"`, in square metres for "squared_error".
+        sigma: Where the robust function bends: in metres for "error" and "distance", in square metres for "squared_error".
         robust_on: What is made robust. "squared_error" as XRMoCap: below sigma the loss is the fourth power
-            of the distance, so it stops short of good data. "error" is the textbook function: the square below sigma.
+            of the distance, so it stops short of good data. "error" is the textbook function of each coordinate: the square
+            below sigma. "distance" is that of the whole distance, which does not depend on the axes.
     """
 
     def __init__(
@@ -25,13 +26,13 @@ class KeypointMSELoss(Loss):
         reduction: Reduction = "mean",
         loss_weight: float = 1.0,
         sigma: float = 1.0,
-        robust_on: Literal["squared_error", "error"] = "squared_error",
+        robust_on: Literal["squared_error", "error", "distance"] = "squared_error",
     ) -> None:
         super().__init__(reduction, loss_weight)
         if not sigma > 0:
             raise PresetError(f"KeypointMSELoss has sigma = {sigma!r}, expected a number above 0.", "Correct the value.")
-        if robust_on not in ("squared_error", "error"):
-            raise PresetError(f"KeypointMSELoss has robust_on = {robust_on!r}.", "Known: 'squared_error', 'error'.")
+        if robust_on not in ("squared_error", "error", "distance"):
+            raise PresetError(f"KeypointMSELoss has robust_on = {robust_on!r}.", "Known: 'squared_error', 'error', 'distance'.")
         self.sigma = sigma
         self.robust_on = robust_on
 
@@ -53,8 +54,10 @@ class KeypointMSELoss(Loss):
             keypoint_weight: (K,) weight of each keypoint, ones by default.
         """
         error = pred - target
-        value = error if self.robust_on == "error" else error.square()
-        residuals = geman_mcclure(value, self.sigma)
+        if self.robust_on == "distance":
+            residuals = error * (1 + (error / self.sigma).square().sum(-1, keepdim=True)).rsqrt()
+        else:
+            residuals = geman_mcclure(error if self.robust_on == "error" else error.square(), self.sigma)
         for weight in (keypoint_weight, pred_conf, target_conf):
             if weight is not None:
                 residuals = residuals * weight.sqrt()[..., None]

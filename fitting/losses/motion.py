@@ -18,6 +18,8 @@ class JointAccelerationLoss(Loss):
             None takes the plain square.
     """
 
+    frame_reach = 1
+
     def __init__(self, reduction: Reduction = "mean", loss_weight: float = 1.0, sigma: float | None = None) -> None:
         super().__init__(reduction, loss_weight)
         if sigma is not None and not sigma > 0:

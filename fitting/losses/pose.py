@@ -55,6 +55,8 @@ class SmoothJointLoss(Loss):
         loss_func: "L1" (sum of absolute changes, no sum of squares) or "L2".
     """
 
+    frame_reach = 1
+
     def __init__(
         self,
         reduction: Reduction = "mean",

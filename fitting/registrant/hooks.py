@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import PresetError
 from ..registry import Registry
+from .least_squares import StageLeastSquares
 from .problem import Problem
 
 EVENTS = ("before_optimize", "before_stage", "before_evaluate", "after_evaluate", "after_stage", "after_optimize")
@@ -135,6 +136,24 @@ class WatchedProblem:
         total, terms = self._problem.loss(only)
         self._hooks.call("after_evaluate", **self._given, loss_dict=_with_total(terms))
         return total, terms
+
+    def least_squares(self) -> StageLeastSquares:
+        """As `Problem.least_squares`; hooks of evaluations are told of each."""
+        problem = self._problem.least_squares()
+        if self._watched:
+            problem.on_evaluation = self._evaluated
+        return problem
+
+    def take(self, solved: StageLeastSquares) -> None:
+        """As `Problem.take`."""
+        self._problem.take(solved)
+
+    def _evaluated(self, terms: Mapping[str, Tensor] | None) -> None:
+        """An evaluation is about to begin (None), or has ended with these terms, (F,) each."""
+        if terms is None:
+            self._hooks.call("before_evaluate", **self._given)
+        else:
+            self._hooks.call("after_evaluate", **self._given, loss_dict=_with_total({key: value.sum() for key, value in terms.items()}))
 
     def losses(self) -> dict[str, Tensor]:
         """Each term at the present parameters by its handler key, and `total_loss`."""

@@ -2,13 +2,20 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..body import Body, BodyOutput
+from ..data.bodies import JOINT_NAMES
 from ..handlers import BaseHandler, BaseInput
+from ..handlers.quadratic_terms import PointTerm, QuadraticTerm
+from ..losses import Loss
+from .unknowns import Unknowns
+
+if TYPE_CHECKING:
+    from .least_squares import StageLeastSquares
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,14 @@ class Term:
         """
         return self.handler.residuals(loss_weight_override=self.weight, reduction_override=self.reduction, **self._with_input(arguments))
 
+    def quadratic(self, **arguments: Any) -> QuadraticTerm | None:
+        """The term in a form that solvers know by heart, or None; arguments as for `BaseHandler.quadratic_term`."""
+        loss = self.handler.loss
+        if not isinstance(loss, Loss) or (self.reduction or loss.reduction) != "sum":
+            return None
+        weight = loss.loss_weight if self.weight is None else self.weight
+        return self.handler.quadratic_term(factor=weight, **self._with_input(arguments))
+
     def _with_input(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return arguments if self.related_input is None else {**arguments, "related_input": self.related_input}
 
@@ -53,6 +68,7 @@ class Problem:
         terms: What is added up.
         joint_weights: (K,) weight of each keypoint of the body.
         n_frames: Number of frames F.
+        fps: Frames per second.
     """
 
     def __init__(
@@ -63,8 +79,10 @@ class Problem:
         terms: list[Term],
         joint_weights: Tensor,
         n_frames: int,
+        fps: float = 30.0,
     ) -> None:
         self.body = body
+        self.fps = fps
         self.parameters = parameters
         self.terms = terms
         self.joint_weights = joint_weights
@@ -75,6 +93,7 @@ class Problem:
                 tensor.requires_grad_(name in free)
                 tensor.grad = None
         self.free = {name: parameters[name] for name in free or ()}
+        self._rest_pose = Unknowns(body, parameters, {}, n_frames).rest_pose()
 
     def loss(self, only: Collection[str] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum of all terms, or of those with some handler keys `only`; and each of all terms by its handler key."""
@@ -121,21 +140,63 @@ class Problem:
         arguments = self.arguments(self.posed())
         return torch.cat([term.residuals(**arguments) for term in self.terms], 1)
 
+    def least_squares(self) -> "StageLeastSquares":
+        """The stage as a sum of squares, for Levenberg-Marquardt.
+
+        Raises:
+            FittingError: A term is no sum of squares.
+        """
+        from .generic_terms import GenericTerms  # noqa: PLC0415 - these two build on this module
+        from .least_squares import StageLeastSquares, can_be_placed  # noqa: PLC0415
+
+        given = {
+            "model_joints_convention": self.body.keypoint_convention,
+            "model_joints_weights": self.joint_weights,
+            **self._skeleton(),
+        }
+        known, others = {}, []
+        unknowns = Unknowns(self.body, self.parameters, self.free, self.n_frames)
+        for term in self.terms:
+            quadratic = term.quadratic(**given) if can_be_placed(self.body) else None
+            is_of_components = unknowns.by_components and not isinstance(quadratic, PointTerm)
+            if quadratic is None or is_of_components:
+                others.append(term)
+            else:
+                known[term.handler.handler_key] = quadratic
+        return StageLeastSquares(unknowns, unknowns.start(), known, GenericTerms(self, others) if others else None)
+
+    def take(self, solved: "StageLeastSquares") -> None:
+        """Takes over the parameters at the present point of a solved least-squares problem, in place."""
+        for name, value in solved.unknowns.parameters_at(solved.point).items():
+            if name in self.free:
+                self.free[name].data.copy_(value)
+
     def posed(self, return_verts: bool = False) -> BodyOutput:
         """The body at the present parameters, with vertices where they are asked for or a term needs them."""
         output: BodyOutput = self.body(**self.parameters, return_verts=return_verts or self.requires_verts)
         return output
 
-    def arguments(self, output: BodyOutput) -> dict[str, Any]:
-        """What every handler is given: the posed body and all parameters, each with F rows."""
-        expanded = {
-            name: value if len(value) == self.n_frames else value.expand(self.n_frames, -1) for name, value in self.parameters.items()
-        }
+    def arguments(self, output: BodyOutput, parameters: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
+        """What every handler is given: the posed body and all parameters, each with F rows.
+
+        Args:
+            output: The posed body.
+            parameters: The parameters that it is posed with; those of this problem by default.
+        """
+        given = self.parameters if parameters is None else parameters
+        expanded = {name: value if len(value) == self.n_frames else value.expand(self.n_frames, -1) for name, value in given.items()}
         return {
             "model_vertices": output.vertices,
             "model_faces": getattr(self.body, "faces", None),  # a module of the user's may have none
             "model_joints": output.joints,
             "model_joints_convention": self.body.keypoint_convention,
             "model_joints_weights": self.joint_weights,
+            "model_full_pose": output.full_pose,
+            **self._skeleton(),
             **expanded,
         }
+
+    def _skeleton(self) -> dict[str, Any]:
+        """What does not change while a stage runs: names and rest pose of the joints, and the frame rate."""
+        names = JOINT_NAMES[self.body.model_type]
+        return {"model_joint_names": names, "model_rest_pose": self._rest_pose, "fps": self.fps}

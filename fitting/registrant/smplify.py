@@ -15,7 +15,7 @@ from ..errors import PresetError, did_you_mean
 from ..handlers import BaseHandler, BaseInput, build_handler
 from ..progress import Progress, ProgressCallback
 from ..registry import Registry
-from ..solvers import IndividualOptimizers, TorchOptimizer
+from ..solvers import IndividualOptimizers, LevenbergMarquardt, TorchOptimizer
 from .hooks import Hook, HookList, SMPLifyVerboseHook, WatchedProblem
 from .part_weights import joint_weights
 from .problem import Problem, Term
@@ -38,7 +38,7 @@ class SMPLify:
     Args:
         body_model: Config of a body model, or a module.
         stages: Stage configs, run in order; keys as in the presets.
-        optimizer: `type`, a class of `torch.optim` or its name, and its arguments; fresh for each stage. With `individual_optimizer`
+        optimizer: `type`, "LevenbergMarquardt" or a class of `torch.optim` or its name, and its arguments; fresh for each stage. With `individual_optimizer`
             also `{parameter}_optimizer` and `default_optimizer`, each with a type; a stage then fits what it names only.
         handlers: Handlers or their configs, one for each term.
         n_epochs: How many times the stages are run.
@@ -96,11 +96,13 @@ class SMPLify:
         if verbose and SMPLifyVerboseHook not in self.hooks:
             self.hooks.add(SMPLifyVerboseHook())
         self.individual_optimizer = "individual_optimizer" in optimizer
-        self.solver: TorchOptimizer | IndividualOptimizers = (
-            IndividualOptimizers(optimizer, grad_clip, self.OPTIM_PARAM, TERMS_OF)
-            if self.individual_optimizer
-            else TorchOptimizer(optimizer, grad_clip)
-        )
+        self.solver: TorchOptimizer | IndividualOptimizers | LevenbergMarquardt
+        if self.individual_optimizer:
+            self.solver = IndividualOptimizers(optimizer, grad_clip, self.OPTIM_PARAM, TERMS_OF)
+        elif optimizer.get("type") in (LevenbergMarquardt.name, LevenbergMarquardt):
+            self.solver = LevenbergMarquardt(optimizer)
+        else:
+            self.solver = TorchOptimizer(optimizer, grad_clip)
         self._check()
 
     def __call__(
@@ -112,6 +114,7 @@ class SMPLify:
         return_full_pose: bool = False,
         return_losses: bool = False,
         on_progress: ProgressCallback | None = None,
+        fps: float = 30.0,
     ) -> dict[str, Tensor]:
         """Runs all stages.
 
@@ -123,6 +126,7 @@ class SMPLify:
             return_full_pose: Also give `full_pose` (F, 3 J).
             return_losses: Also give `total_loss` (F,): all handlers with their own weights, without reduction.
             on_progress: Called after each iteration.
+            fps: Frames per second, for terms of motion.
 
         Returns:
             Every parameter by name, and what was asked for.
@@ -148,7 +152,7 @@ class SMPLify:
         for number, (epoch, index) in enumerate(runs):
             stage = {**self.stages[index], "epoch_idx": epoch, "stage_idx": index}
             self.hooks.call("before_stage", **given, stage_config=stage)
-            watched = WatchedProblem(self._problem(stage, inputs, parameters, n_frames), self.hooks, given)
+            watched = WatchedProblem(self._problem(stage, inputs, parameters, n_frames, fps=fps), self.hooks, given)
             before, share = sum(planned[:number]) / sum(planned), planned[number] / sum(planned)
             self._minimise(watched, stage, on_progress, (number, len(runs), before, share))
             if self.hooks.listeners("after_stage"):
@@ -157,7 +161,7 @@ class SMPLify:
         result = {name: value.detach().clone() for name, value in parameters.items()}
         with torch.no_grad():
             if return_losses:
-                problem = self._problem({}, inputs, result, n_frames, may_fit=False)
+                problem = self._problem({}, inputs, result, n_frames, may_fit=False, fps=fps)
                 output = problem.posed(return_verts)
                 result["total_loss"] = problem.terms_by_key(output, "none")["total_loss"]
             else:
@@ -235,7 +239,13 @@ class SMPLify:
                     on_progress(Progress(number, n_stages, done, done, loss, last_terms, before + share))
 
     def _problem(
-        self, stage: Mapping[str, Any], inputs: Mapping[str, BaseInput], parameters: dict[str, Tensor], n_frames: int, may_fit: bool = True
+        self,
+        stage: Mapping[str, Any],
+        inputs: Mapping[str, BaseInput],
+        parameters: dict[str, Tensor],
+        n_frames: int,
+        may_fit: bool = True,
+        fps: float = 30.0,
     ) -> Problem:
         fitted = not self.individual_optimizer  # where each parameter has an optimizer of its own, a stage names what it fits
         free = [name for name in self.OPTIM_PARAM if stage.get(f"fit_{name}", fitted)] if may_fit else None
@@ -248,7 +258,7 @@ class SMPLify:
             terms.append(Term(handler, inputs.get(key), weight, stage.get(f"{key}_reduction")))
         weights = joint_weights(self.body_model.convention, stage, self.ignore_keypoints)
         joint_weight = torch.tensor(weights, dtype=torch.float32, device=self.device)
-        return Problem(self.body_model, parameters, free, terms, joint_weight, n_frames)
+        return Problem(self.body_model, parameters, free, terms, joint_weight, n_frames, fps)
 
     def _inputs(self, input_list: Sequence[BaseInput]) -> dict[str, BaseInput]:
         return inputs_by_key(input_list, self.handlers, self.body_model.keypoint_convention, self.device, self.logger)

@@ -1,9 +1,11 @@
 """What a solver needs to know of a problem."""
 
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
+
+from .least_squares import LeastSquares
 
 
 class Objective(Protocol):
@@ -18,3 +20,9 @@ class Objective(Protocol):
 
     def scales(self) -> Mapping[str, Tensor]:
         """For free tensors whose entries differ much in their effect: a change that matters, broadcast to the tensor."""
+
+    def least_squares(self) -> LeastSquares:
+        """The function as a sum of squares; raises FittingError where a term is none."""
+
+    def take(self, solved: Any) -> None:
+        """Takes over the present point of what `least_squares` has given."""

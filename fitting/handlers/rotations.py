@@ -1,0 +1,114 @@
+"""Handlers of losses of the joint rotations and of the way of the root."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..losses.rotation_terms import JointToleranceLoss, RootAccelerationLoss, RotationAccelerationLoss
+from .base import HANDLERS, BaseHandler, build_loss
+from .quadratic_terms import QuadraticTerm, RootAccelerationTerm, RotationAccelerationTerm, RotationTerm
+
+
+class _MotionHandler(BaseHandler):
+    """A loss of the pose or the place, which needs no input.
+
+    Args:
+        prior_loss: The loss or its config.
+        handler_key: Key of the term.
+        device: See `BaseHandler`.
+        logger: See `BaseHandler`.
+    """
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        handler_key: str,
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(handler_key, device, logger)
+        self.loss = build_loss(prior_loss)
+
+    def requires_input(self) -> bool:
+        """Whether the handler is used only with an input of its key: never."""
+        return False
+
+
+@HANDLERS.register
+class JointToleranceHandler(_MotionHandler):
+    """How far joints are from where they usually are, the fingers and the face included; arguments as `_MotionHandler`."""
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        handler_key: str = "joint_tolerance",
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(prior_loss, handler_key, device, logger)
+
+    def loss_arguments(self, model_full_pose: Tensor, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], **_: Any) -> dict[str, Any]:
+        """The pose, the rest pose and the names of the joints."""
+        return {"full_pose": model_full_pose, "rest_pose": model_rest_pose, "joint_names": model_joint_names}
+
+    def quadratic_term(
+        self, factor: float, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], **_: Any
+    ) -> QuadraticTerm | None:
+        """The term as solvers know it; see `BaseHandler.quadratic_term`."""
+        if type(self.loss) is not JointToleranceLoss:
+            return None
+        joints, usual, shares = self.loss.usual(model_rest_pose, model_joint_names)
+        return RotationTerm(joints, usual, shares * factor**0.5)
+
+
+@HANDLERS.register
+class RotationAccelerationHandler(_MotionHandler):
+    """The angular acceleration of all joints; arguments as `_MotionHandler`."""
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        handler_key: str = "rotation_acceleration",
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(prior_loss, handler_key, device, logger)
+
+    def loss_arguments(self, model_full_pose: Tensor, model_joint_names: tuple[str, ...], fps: float, **_: Any) -> dict[str, Any]:
+        """The pose, the names of the joints and the frame rate."""
+        return {"full_pose": model_full_pose, "joint_names": model_joint_names, "fps": fps}
+
+    def quadratic_term(
+        self, factor: float, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], fps: float, **_: Any
+    ) -> QuadraticTerm | None:
+        """The term as solvers know it; see `BaseHandler.quadratic_term`."""
+        if type(self.loss) is not RotationAccelerationLoss:
+            return None
+        return RotationAccelerationTerm(self.loss.shares(model_rest_pose, model_joint_names, fps) * factor**0.5)
+
+
+@HANDLERS.register
+class RootAccelerationHandler(_MotionHandler):
+    """The acceleration of the body through space; arguments as `_MotionHandler`."""
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        handler_key: str = "root_acceleration",
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(prior_loss, handler_key, device, logger)
+
+    def loss_arguments(self, transl: Tensor, fps: float, **_: Any) -> dict[str, Any]:
+        """The translation and the frame rate."""
+        return {"transl": transl, "fps": fps}
+
+    def quadratic_term(self, factor: float, fps: float, **_: Any) -> QuadraticTerm | None:
+        """The term as solvers know it; see `BaseHandler.quadratic_term`."""
+        if type(self.loss) is not RootAccelerationLoss:
+            return None
+        return RootAccelerationTerm(fps**2 / self.loss.sigma * factor**0.5)
