@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
         PointCloudInput as PointCloudInput,
         RootAccelerationHandler as RootAccelerationHandler,
         RotationAccelerationHandler as RotationAccelerationHandler,
+        ShapeEstimateHandler as ShapeEstimateHandler,
         build_handler as build_handler,
         build_loss as build_loss,
     )
@@ -73,6 +74,7 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
         PoseRegLoss as PoseRegLoss,
         RootAccelerationLoss as RootAccelerationLoss,
         RotationAccelerationLoss as RotationAccelerationLoss,
+        ShapeEstimateLoss as ShapeEstimateLoss,
         ShapePriorLoss as ShapePriorLoss,
         SmoothJointLoss as SmoothJointLoss,
     )
@@ -113,12 +115,12 @@ _HOMES = {
         *("JointMotionHandler", "Keypoint3dLimbLenHandler", "Keypoint3dLimbLenInput", "Keypoint3dMSEHandler", "Keypoint3dMSEInput"),
         *("MeshHandler", "MeshInput", "MultiviewKeypoint2dMSEHandler", "MultiviewKeypoint2dMSEInput", "ParameterPriorHandler"),
         *("PointCloudHandler", "PointCloudInput", "RootAccelerationHandler", "RotationAccelerationHandler", "JointToleranceHandler"),
-        *("build_handler", "build_loss"),
+        *("ShapeEstimateHandler", "build_handler", "build_loss"),
     ),
     "losses": (
         *("AxisPriorLoss", "DepthPriorLoss", "HandPosePriorLoss", "JointAccelerationLoss", "JointPriorLoss", "KeypointMSELoss"),
         *("JointToleranceLoss", "LimbLengthLoss", "Loss", "MaxMixturePriorLoss", "PointDistanceLoss", "PoseRegLoss"),
-        *("RootAccelerationLoss", "RotationAccelerationLoss", "ShapePriorLoss", "SmoothJointLoss"),
+        *("RootAccelerationLoss", "RotationAccelerationLoss", "ShapeEstimateLoss", "ShapePriorLoss", "SmoothJointLoss"),
     ),
     "progress": ("Progress",),
     "registrant": ("SMPLify", "SMPLifyBaseHook", "SMPLifyH", "SMPLifyVerboseHook", "SMPLifyX", "build_registrant"),

@@ -83,7 +83,7 @@ def fit(
         body={"model_type": model.model_type, "gender": model.gender, "name": model.name, **_path(body)},
         name=track.name,
         preset=preset.name,
-        report=tuple(report),
+        report=(*report, *registrant.notes),
     )
 
 

@@ -20,7 +20,7 @@ PRESET_FOLDERS = (PACKAGE / "presets", PACKAGE.parent / "presets")
 """Where shipped presets are: inside an installed package, or beside it in the source tree and in the Blender extension."""
 
 PART_WEIGHTS = ("body_weight", "shoulder_weight", "hip_weight", "foot_weight", "face_weight", "hand_weight")
-STARTS = ("torso", "zeros")
+STARTS = ("torso", "limbs", "zeros")
 REDUCTIONS = ("mean", "sum", "none")
 INFO_LEVELS = ("stage", "step")
 
@@ -41,8 +41,9 @@ class Preset:
         use_one_betas_per_video: One shape for all frames.
         ignore_keypoints: Keypoints of the model that get no weight.
         grad_clip: Largest norm of the gradient, or None for no limit.
-        start: "torso" begins with each frame's heading, place and limb directions, taken from the keypoints;
-            "zeros" begins in the T-pose at the origin, as XRMoCap.
+        start: "torso" begins with each frame's heading, place and limb directions, taken from the keypoints; "limbs" also with the
+            shape that the limb lengths of the whole take tell; "zeros" begins in the T-pose at the origin, as XRMoCap.
+        gate_outliers: Whether keypoints far from where their neighbours in time put them count as not observed.
         verbose: Whether the losses are logged.
         info_level: "stage" or "step": how often.
     """
@@ -59,6 +60,7 @@ class Preset:
     ignore_keypoints: tuple[str, ...] = ()
     grad_clip: float | None = None
     start: str = "torso"
+    gate_outliers: bool = False
     verbose: bool = False
     info_level: str = "stage"
 
@@ -179,7 +181,7 @@ def check_stage(
     fit_keys = [f"fit_{parameter}" for parameter in parameters]
     weight_keys = [f"{key}_weight" for key in handler_keys]
     reduction_keys = [f"{key}_reduction" for key in handler_keys]
-    known = ["n_iter", "ftol", "use_shoulder_hip_only", *fit_keys, *PART_WEIGHTS, *weight_keys, *reduction_keys]
+    known = ["n_iter", "ftol", "max_frames", "use_shoulder_hip_only", *fit_keys, *PART_WEIGHTS, *weight_keys, *reduction_keys]
     warnings = []
     for key, value in stage.items():
         if key not in known:
@@ -189,6 +191,8 @@ def check_stage(
             raise PresetError(f"{where[0].upper()}{where[1:]} has an unknown key {key!r}.", did_you_mean(key, known))
         if key == "n_iter":
             _require(isinstance(value, int) and not isinstance(value, bool) and value >= 0, where, key, value, "a whole number from 0")
+        elif key == "max_frames":
+            _require(type(value) is int and value >= 1, where, key, value, "a whole number from 1")
         elif key in fit_keys or key == "use_shoulder_hip_only":
             _require(isinstance(value, bool), where, key, value, "true or false")
         elif key in reduction_keys:
@@ -232,7 +236,7 @@ def _check(preset: Preset) -> list[str]:
     _require(preset.start in STARTS, where, "start", preset.start, f"one of {', '.join(STARTS)}")
     _require(preset.info_level in INFO_LEVELS, where, "info_level", preset.info_level, f"one of {', '.join(INFO_LEVELS)}")
     _require(isinstance(preset.description, str), where, "description", preset.description, "a text")
-    for key in ("use_one_betas_per_video", "verbose"):
+    for key in ("use_one_betas_per_video", "gate_outliers", "verbose"):
         _require(isinstance(getattr(preset, key), bool), where, key, getattr(preset, key), "true or false")
     for key in ("body_model", "optimizer"):
         _require(isinstance(getattr(preset, key), Mapping), where, key, getattr(preset, key), "{...}")

@@ -4,7 +4,7 @@ from .base import HANDLERS, BaseHandler, BaseInput, build_handler, build_loss
 from .depth import DepthPriorHandler, DepthPriorInput
 from .keypoints import Keypoint3dLimbLenHandler, Keypoint3dLimbLenInput, Keypoint3dMSEHandler, Keypoint3dMSEInput
 from .multiview import MultiviewKeypoint2dMSEHandler, MultiviewKeypoint2dMSEInput
-from .priors import BetasPriorHandler, BodyPosePriorHandler, JointMotionHandler, ParameterPriorHandler
+from .priors import BetasPriorHandler, BodyPosePriorHandler, JointMotionHandler, ParameterPriorHandler, ShapeEstimateHandler
 from .rotations import JointToleranceHandler, RootAccelerationHandler, RotationAccelerationHandler
 from .surface import MeshHandler, PointCloudHandler
 from .surface_inputs import MeshInput, PointCloudInput
@@ -32,6 +32,7 @@ __all__ = [
     "PointCloudInput",
     "RootAccelerationHandler",
     "RotationAccelerationHandler",
+    "ShapeEstimateHandler",
     "build_handler",
     "build_loss",
 ]

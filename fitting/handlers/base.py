@@ -34,6 +34,10 @@ class BaseInput:
         """Keypoints (F, K, 3) in space, metres, their confidence (F, K) and convention, for a fit to begin with; None where it has none."""
         return None
 
+    def only(self, frames: Tensor) -> "BaseInput | None":
+        """The same input for some frames (N,), or None where it cannot be cut: a stage on some frames then takes all of them."""
+        return None
+
     def to(self, device: torch.device) -> "BaseInput":
         """Moves all tensors to a device, in place; gives the input itself."""
         for name, value in vars(self).items():

@@ -1,5 +1,6 @@
 """Handlers of 3D keypoints and of the limb lengths between them."""
 
+import copy
 import logging
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,7 +20,7 @@ DEFAULT_NOISE = 0.01
 """Metres: what a keypoint is off, where nothing is known."""
 
 
-class _Keypoint3dInput(BaseInput):
+class Keypoint3dInput(BaseInput):
     """Keypoints of one person in space.
 
     Args:
@@ -61,14 +62,20 @@ class _Keypoint3dInput(BaseInput):
         """Number of frames F."""
         return len(self.keypoints3d)
 
+    def only(self, frames: Tensor) -> "Keypoint3dInput":
+        """The same keypoints of some frames (N,)."""
+        part = copy.copy(self)
+        part.keypoints3d, part.keypoints3d_conf = self.keypoints3d[frames], self.keypoints3d_conf[frames]
+        return part
+
     def initial_keypoints3d(self) -> tuple[Tensor, Tensor, Any]:
         """The keypoints themselves, their confidence and convention."""
         return self.keypoints3d, self.keypoints3d_conf, self.keypoints3d_convention
 
 
 @HANDLERS.register
-class Keypoint3dMSEInput(_Keypoint3dInput):
-    """Keypoints that the body is drawn to; arguments as `_Keypoint3dInput`."""
+class Keypoint3dMSEInput(Keypoint3dInput):
+    """Keypoints that the body is drawn to; arguments as `Keypoint3dInput`."""
 
     def __init__(
         self,
@@ -81,8 +88,8 @@ class Keypoint3dMSEInput(_Keypoint3dInput):
 
 
 @HANDLERS.register
-class Keypoint3dLimbLenInput(_Keypoint3dInput):
-    """Keypoints whose limb lengths the body takes; arguments as `_Keypoint3dInput`."""
+class Keypoint3dLimbLenInput(Keypoint3dInput):
+    """Keypoints whose limb lengths the body takes; arguments as `Keypoint3dInput`."""
 
     def __init__(
         self,

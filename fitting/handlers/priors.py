@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from ..data.parameters import PARAMETERS
 from ..errors import PresetError, did_you_mean
+from ..losses import ShapeEstimateLoss
 from .base import HANDLERS, BaseHandler, build_loss
+from .quadratic_terms import QuadraticTerm, SharedTerm
 
 
 class _PriorHandler(BaseHandler):
@@ -66,6 +68,33 @@ class BetasPriorHandler(_PriorHandler):
         logger: logging.Logger | str | None = None,
     ) -> None:
         super().__init__(prior_loss, handler_key, device, logger)
+
+
+@HANDLERS.register
+class ShapeEstimateHandler(_PriorHandler):
+    """How far the shape is from what the limb lengths of the whole take say; arguments as `_PriorHandler`."""
+
+    parameter = "betas"
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        handler_key: str = "shape_estimate",
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(prior_loss, handler_key, device, logger)
+
+    def loss_arguments(self, **kwargs: Any) -> tuple[Tensor, ...]:
+        """The shape, and the estimate with the root of its precision."""
+        return (*super().loss_arguments(**kwargs), *kwargs["shape_estimate"])
+
+    def quadratic_term(self, factor: float, shape_estimate: tuple[Tensor, Tensor], **_: Any) -> QuadraticTerm | None:
+        """The term as solvers know it; see `BaseHandler.quadratic_term`."""
+        if type(self.loss) is not ShapeEstimateLoss:
+            return None
+        estimate, root = shape_estimate
+        return SharedTerm(self.parameter, estimate[0], root * factor**0.5)
 
 
 @HANDLERS.register

@@ -59,4 +59,19 @@ class RootAccelerationTerm:
     share: float
 
 
-QuadraticTerm = PointTerm | RotationTerm | RotationAccelerationTerm | RootAccelerationTerm
+@dataclass(frozen=True)
+class SharedTerm:
+    """The sum of squares of `root` times the difference of a parameter that all frames share from its usual value.
+
+    Attributes:
+        name: Name of the parameter.
+        usual: (S,) its usual value.
+        root: (R, S).
+    """
+
+    name: str
+    usual: Tensor
+    root: Tensor
+
+
+QuadraticTerm = SharedTerm | PointTerm | RotationTerm | RotationAccelerationTerm | RootAccelerationTerm

@@ -9,7 +9,7 @@ from .mixture import MaxMixturePriorLoss
 from .motion import JointAccelerationLoss
 from .pose import JointPriorLoss, PoseRegLoss, SmoothJointLoss
 from .rotation_terms import JointToleranceLoss, RootAccelerationLoss, RotationAccelerationLoss
-from .shape import ShapePriorLoss
+from .shape import ShapeEstimateLoss, ShapePriorLoss
 from .surface import PointDistanceLoss
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "PoseRegLoss",
     "RootAccelerationLoss",
     "RotationAccelerationLoss",
+    "ShapeEstimateLoss",
     "ShapePriorLoss",
     "SmoothJointLoss",
 ]

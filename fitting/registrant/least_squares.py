@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from ..body.posed_points import Placed, cross, product, turned_back
-from ..handlers.quadratic_terms import PointTerm, RootAccelerationTerm, RotationAccelerationTerm, RotationTerm
+from ..handlers.quadratic_terms import (
+    PointTerm,
+    QuadraticTerm,
+    RootAccelerationTerm,
+    RotationAccelerationTerm,
+    RotationTerm,
+    SharedTerm,
+)
 from ..rotations import axis_angle_to_matrix, inverse_right_jacobian, rotation_log
 from ..solvers.least_squares import NormalEquations
 from .generic_terms import GenericTerms
@@ -134,7 +141,7 @@ class StageLeastSquares:
         self,
         unknowns: Unknowns,
         point: Point,
-        terms: dict[str, PointTerm | RotationTerm | RotationAccelerationTerm | RootAccelerationTerm],
+        terms: dict[str, QuadraticTerm],
         generic: GenericTerms | None = None,
     ) -> None:
         self.unknowns, self.point, self.generic = unknowns, point, generic
@@ -143,6 +150,7 @@ class StageLeastSquares:
         if generic is None:
             self._drop_unobserved(terms)
         self.priors = _priors(terms, unknowns.joints, point.rotations.shape[2], "transl" in unknowns.frame_values)
+        self.shared = {key: term for key, term in terms.items() if isinstance(term, SharedTerm)}
         self.frames: Any = slice(None)
         self.on_evaluation: Callable[[dict[str, Tensor] | None], None] | None = None
         self._spread: tuple[Tensor, Tensor] | None = None
@@ -261,6 +269,9 @@ class StageLeastSquares:
             for key, shares in self.priors.accelerations.items():
                 assert steps is not None
                 terms[key] = _inner((steps.diff(dim=-1) * shares).square().sum((0, 1)))
+        for key, shared in self.shared.items():
+            residual = shared.root @ (point.shared[self._columns(shared)] - shared.usual)
+            terms[key] = (residual.square().sum() / self.n_frames).expand(self.n_frames)
         if self.generic is not None:
             terms |= self.generic.costs(self, point, pairs)
         zero = point.rotations.new_zeros(self.n_frames)
@@ -273,6 +284,15 @@ class StageLeastSquares:
         return {
             key: _inner((point.values[:3].diff(n=2, dim=-1) * share).square().sum(0)) for key, share in self.priors.root.items()
         }
+
+    def _columns(self, term: SharedTerm) -> slice:
+        """Which of the shared unknowns a term is about."""
+        start = 0
+        for name, width in self.unknowns.shared_values.items():
+            if name == term.name:
+                return slice(start, start + width)
+            start += width
+        raise KeyError(term.name)
 
     def _robust(self, residuals: Tensor) -> tuple[Tensor, Tensor]:
         """(N, F) costs of the points, and (N, F) weights that make their squares change as the costs do."""
@@ -317,6 +337,12 @@ class StageLeastSquares:
         if self.generic is not None:
             coupling = self.generic.add(self, evaluation, hessian, gradient, coupling)
         own = n_all - n_shared
+        for shared in self.shared.values():
+            columns = self._columns(shared)
+            places = slice(own + columns.start, own + columns.stop)
+            difference = evaluation.point.shared[columns] - shared.usual
+            gradient[0, places] += shared.root.mT @ (shared.root @ difference)
+            hessian[0, places, places] += shared.root.mT @ shared.root
         if not n_shared:
             return NormalEquations(hessian, gradient, coupling)
         return NormalEquations(

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..body import Body, BodyOutput
 from ..data.bodies import JOINT_NAMES
 from ..handlers import BaseHandler, BaseInput
-from ..handlers.quadratic_terms import PointTerm, QuadraticTerm
+from ..handlers.quadratic_terms import QuadraticTerm, RotationAccelerationTerm, RotationTerm, SharedTerm
 from ..losses import Loss
 from .unknowns import Unknowns
 
@@ -69,6 +69,7 @@ class Problem:
         joint_weights: (K,) weight of each keypoint of the body.
         n_frames: Number of frames F.
         fps: Frames per second.
+        shape_estimate: (1, S) shape that limb lengths tell and (S, S) root of its precision; the mean shape by default.
     """
 
     def __init__(
@@ -80,8 +81,10 @@ class Problem:
         joint_weights: Tensor,
         n_frames: int,
         fps: float = 30.0,
+        shape_estimate: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.body = body
+        self._shape_estimate = shape_estimate
         self.fps = fps
         self.parameters = parameters
         self.terms = terms
@@ -158,8 +161,9 @@ class Problem:
         unknowns = Unknowns(self.body, self.parameters, self.free, self.n_frames)
         for term in self.terms:
             quadratic = term.quadratic(**given) if can_be_placed(self.body) else None
-            is_of_components = unknowns.by_components and not isinstance(quadratic, PointTerm)
-            if quadratic is None or is_of_components:
+            is_of_components = unknowns.by_components and isinstance(quadratic, RotationTerm | RotationAccelerationTerm)
+            is_of_each_frame = isinstance(quadratic, SharedTerm) and quadratic.name not in unknowns.shared_values
+            if quadratic is None or is_of_components or is_of_each_frame:
                 others.append(term)
             else:
                 known[term.handler.handler_key] = quadratic
@@ -197,6 +201,9 @@ class Problem:
         }
 
     def _skeleton(self) -> dict[str, Any]:
-        """What does not change while a stage runs: names and rest pose of the joints, and the frame rate."""
-        names = JOINT_NAMES[self.body.model_type]
-        return {"model_joint_names": names, "model_rest_pose": self._rest_pose, "fps": self.fps}
+        """What does not change while a stage runs: names and rest pose of the joints, the frame rate, what is known of the shape."""
+        names, estimate = JOINT_NAMES[self.body.model_type], self._shape_estimate
+        if estimate is None:
+            n_betas, like = self.parameters["betas"].shape[1], self._rest_pose
+            estimate = like.new_zeros(1, n_betas), torch.eye(n_betas).to(like)
+        return {"model_joint_names": names, "model_rest_pose": self._rest_pose, "fps": self.fps, "shape_estimate": estimate}

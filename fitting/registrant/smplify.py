@@ -17,6 +17,7 @@ from ..progress import Progress, ProgressCallback
 from ..registry import Registry
 from ..solvers import IndividualOptimizers, LevenbergMarquardt, TorchOptimizer
 from .hooks import Hook, HookList, SMPLifyVerboseHook, WatchedProblem
+from .observations import prepared
 from .part_weights import joint_weights
 from .problem import Problem, Term
 from .starting_values import first_values, inputs_by_key
@@ -50,8 +51,12 @@ class SMPLify:
         info_level: "stage" or "step": how often.
         grad_clip: Largest norm of the gradient, or None.
         logger: Logger or its name.
-        start: "torso" starts each frame from heading, place and limb directions of its keypoints; "zeros" from the
-            T-pose at the origin, as XRMoCap.
+        start: "torso" starts each frame from heading, place and limb directions of its keypoints; "limbs" also from the shape that the
+            limb lengths of the whole take tell; "zeros" from the T-pose at the origin, as XRMoCap.
+        gate_outliers: Whether keypoints that are far from where their neighbours in time put them count as not observed.
+
+    Attributes:
+        notes: Sentences about what the last fit found before it began.
 
     Raises:
         PresetError: A config has a wrong key or value.
@@ -75,6 +80,7 @@ class SMPLify:
         grad_clip: float | None = 1.0,
         logger: logging.Logger | str | None = None,
         start: str = "torso",
+        gate_outliers: bool = False,
     ) -> None:
         for name, value, known in (("start", start, STARTS), ("info_level", info_level, INFO_LEVELS)):
             if value not in known:
@@ -92,6 +98,8 @@ class SMPLify:
         self.verbose = verbose
         self.info_level = info_level
         self.start = start
+        self.gate_outliers = gate_outliers
+        self.notes: list[str] = []
         self.hooks = HookList(self, hooks)
         if verbose and SMPLifyVerboseHook not in self.hooks:
             self.hooks.add(SMPLifyVerboseHook())
@@ -134,17 +142,21 @@ class SMPLify:
         Raises:
             FittingError: Inputs that do not fit together, or a fit that fails.
         """
-        inputs = self._inputs(input_list)
+        inputs, found = prepared(self._inputs(input_list), self.gate_outliers)
         n_frames = next(iter(inputs.values())).get_batch_size()
-        parameters = first_values(
+        parameters, estimate = first_values(
             self.body_model,
             inputs,
             n_frames,
             init_param_dict or {},
-            from_keypoints=self.start == "torso",
+            start=self.start,
             one_shape=self.use_one_betas_per_video,
             device=self.device,
         )
+        self.notes = found
+        if estimate.n_lengths:
+            self.notes.append(f"Shape: {estimate.n_lengths} lengths of limbs tell it to {1000 * estimate.uncertainty:.1f} mm.")
+        known = {"fps": fps, "shape_estimate": (estimate.betas, estimate.root)}
         given = {"input_list": input_list, "optim_param": parameters}
         self.hooks.call("before_optimize", **given)
         runs = [(epoch, index) for epoch in range(self.n_epochs) for index in range(len(self.stages))]
@@ -152,16 +164,26 @@ class SMPLify:
         for number, (epoch, index) in enumerate(runs):
             stage = {**self.stages[index], "epoch_idx": epoch, "stage_idx": index}
             self.hooks.call("before_stage", **given, stage_config=stage)
-            watched = WatchedProblem(self._problem(stage, inputs, parameters, n_frames, fps=fps), self.hooks, given)
+            chosen = _spread_frames(stage.get("max_frames"), n_frames, inputs)
+            here, its_inputs = parameters, inputs
+            if chosen is not None:
+                here = {name: value[chosen].clone() if len(value) == n_frames else value for name, value in parameters.items()}
+                its_inputs = {key: part for key, item in inputs.items() if (part := item.only(chosen)) is not None}
+            problem = self._problem(stage, its_inputs, here, n_frames if chosen is None else len(chosen), known=known)
+            watched = WatchedProblem(problem, self.hooks, given)
             before, share = sum(planned[:number]) / sum(planned), planned[number] / sum(planned)
             self._minimise(watched, stage, on_progress, (number, len(runs), before, share))
+            if chosen is not None:
+                for name, value in here.items():
+                    if len(parameters[name]) == n_frames:
+                        parameters[name].data[chosen] = value.detach()
             if self.hooks.listeners("after_stage"):
                 self.hooks.call("after_stage", **given, stage_config=stage, loss_dict=watched.losses())
         self.hooks.call("after_optimize", **given)
         result = {name: value.detach().clone() for name, value in parameters.items()}
         with torch.no_grad():
             if return_losses:
-                problem = self._problem({}, inputs, result, n_frames, may_fit=False, fps=fps)
+                problem = self._problem({}, inputs, result, n_frames, may_fit=False, known=known)
                 output = problem.posed(return_verts)
                 result["total_loss"] = problem.terms_by_key(output, "none")["total_loss"]
             else:
@@ -245,7 +267,7 @@ class SMPLify:
         parameters: dict[str, Tensor],
         n_frames: int,
         may_fit: bool = True,
-        fps: float = 30.0,
+        known: Mapping[str, Any] | None = None,
     ) -> Problem:
         fitted = not self.individual_optimizer  # where each parameter has an optimizer of its own, a stage names what it fits
         free = [name for name in self.OPTIM_PARAM if stage.get(f"fit_{name}", fitted)] if may_fit else None
@@ -258,7 +280,7 @@ class SMPLify:
             terms.append(Term(handler, inputs.get(key), weight, stage.get(f"{key}_reduction")))
         weights = joint_weights(self.body_model.convention, stage, self.ignore_keypoints)
         joint_weight = torch.tensor(weights, dtype=torch.float32, device=self.device)
-        return Problem(self.body_model, parameters, free, terms, joint_weight, n_frames, fps)
+        return Problem(self.body_model, parameters, free, terms, joint_weight, n_frames, **(known or {}))
 
     def _inputs(self, input_list: Sequence[BaseInput]) -> dict[str, BaseInput]:
         return inputs_by_key(input_list, self.handlers, self.body_model.keypoint_convention, self.device, self.logger)
@@ -311,6 +333,14 @@ def build_registrant(config: Mapping[str, Any]) -> Any:
         PresetError: Unknown type, unknown or missing key.
     """
     return REGISTRANTS.build(config)
+
+
+def _spread_frames(most: int | None, n_frames: int, inputs: Mapping[str, BaseInput]) -> Tensor | None:
+    """(N,) frames, evenly spread, for a stage that is content with so many; None for all of them."""
+    if most is None or n_frames <= most:
+        return None
+    frames = torch.linspace(0, n_frames - 1, most).round().long()
+    return None if any(item.only(frames[:1]) is None for item in inputs.values()) else frames
 
 
 def _asked_for(output: BodyOutput, vertices: bool, joints: bool, full_pose: bool) -> dict[str, Any]:

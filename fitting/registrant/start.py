@@ -25,7 +25,9 @@ UPRIGHT_WEIGHT = 1e-4
 """Square metres: far below the spread of a torso, so that upright decides only what the keypoints leave open."""
 
 
-def pose_from_keypoints(body: Body, keypoints: Tensor, confidence: Tensor, convention: Any) -> dict[str, Tensor]:
+def pose_from_keypoints(
+    body: Body, keypoints: Tensor, confidence: Tensor, convention: Any, betas: Tensor | None = None
+) -> dict[str, Tensor]:
     """Pose parameters to start from.
 
     The root is the rotation that best explains the torso (any heading, any number of turns); thighs, shins and arms
@@ -33,10 +35,11 @@ def pose_from_keypoints(body: Body, keypoints: Tensor, confidence: Tensor, conve
     the mirror image no fit finds back. A frame without a torso or a limb takes that of the nearest one with it.
 
     Args:
-        body: The body, in its mean shape.
+        body: The body.
         keypoints: (F, K, 3) metres.
         confidence: (F, K) confidence, 0 where not observed.
         convention: Convention of the keypoints.
+        betas: (1, S) its shape; the mean shape by default.
 
     Returns:
         `global_orient` (F, 3), `transl` (F, 3), `body_pose` (F, 3 N).
@@ -44,7 +47,7 @@ def pose_from_keypoints(body: Body, keypoints: Tensor, confidence: Tensor, conve
     names = body.convention.names
     convert = KeypointConversion(convention, body.convention, approximate=True, like=keypoints)
     points, seen = convert(keypoints), convert.confidence(confidence)
-    rest = body().joints[0]
+    rest = (body() if betas is None else body(betas=betas)).joints[0]
 
     index = {name: names.index(name) for name in {*TORSO, *(name for limb in LIMBS for name in limb)}}
     root, place = _root(rest, points, seen, [index[name] for name in TORSO])

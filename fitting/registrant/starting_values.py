@@ -10,7 +10,12 @@ from torch import Tensor
 from ..body import Body
 from ..errors import FittingError, did_you_mean
 from ..handlers import BaseHandler, BaseInput
+from .observations import filled, noise_of
+from .shape_start import ShapeEstimate, shape_from_lengths, unknown_shape
 from .start import pose_from_keypoints
+
+_GUESSED = 1e-3
+"""Confidence of a point in a gap, for the start of a fit."""
 
 
 def inputs_by_key(
@@ -51,10 +56,10 @@ def first_values(
     n_frames: int,
     given: Mapping[str, Tensor],
     *,
-    from_keypoints: bool,
+    start: str,
     one_shape: bool,
     device: torch.device,
-) -> dict[str, Tensor]:
+) -> tuple[dict[str, Tensor], ShapeEstimate]:
     """Each parameter of the body by name, (F, ...), or (1, S) for a shape that all frames share.
 
     Args:
@@ -62,21 +67,32 @@ def first_values(
         inputs: The inputs by handler key.
         n_frames: Number of frames F.
         given: Values of the user's, (1, ...) or (F, ...); they go before all others.
-        from_keypoints: Read the pose off the keypoints, as far as there are any; otherwise all begins with zeros.
+        start: "zeros"; "torso" to read the pose off the keypoints, as far as there are any; "limbs" for the shape too.
         one_shape: All frames share their betas.
         device: Where the values are needed.
+
+    Returns:
+        The parameters, and what is known of the shape.
 
     Raises:
         FittingError: An unknown parameter, or one of a wrong shape.
     """
-    shapes = body.parameter_shapes()
+    shapes, estimate = body.parameter_shapes(), unknown_shape(body, torch.zeros((), device=device))
     for name in given:
         if name not in shapes:
             raise FittingError(f"init_param_dict has an unknown parameter {name!r}.", did_you_mean(name, shapes))
     values = {name: torch.zeros(1 if name == "betas" else n_frames, width) for name, width in shapes.items()}
-    observed = _observed_keypoints(inputs) if from_keypoints else None
+    observed = None if start == "zeros" else _observed_keypoints(inputs)
     if observed is not None:
-        values |= pose_from_keypoints(body, *observed)
+        points, confidence, convention = observed
+        seen = confidence > 0
+        if start == "limbs" and "betas" not in given:
+            estimate = shape_from_lengths(body, points, confidence, convention, noise_of(points, seen))
+            values["betas"] = estimate.betas
+        if start == "limbs":
+            points, confidence = filled(points, seen), torch.where(seen, confidence, seen.any(0).to(confidence) * _GUESSED)
+        shape = torch.as_tensor(given["betas"]).to(points) if "betas" in given else values["betas"].to(points)
+        values |= pose_from_keypoints(body, points, confidence, convention, shape.mean(0, keepdim=True))
     for name, value in given.items():
         tensor = torch.as_tensor(value)
         if tensor.ndim != 2 or tensor.shape[1] != shapes[name] or tensor.shape[0] not in (1, n_frames):
@@ -87,7 +103,7 @@ def first_values(
         values["betas"] = values["betas"].mean(0, keepdim=True)
     shared = {"betas"} if one_shape else set()
     rows = {name: 1 if name in shared else n_frames for name in values}
-    return {name: value.detach().to(device, torch.float32).expand(rows[name], -1).clone() for name, value in values.items()}
+    return {name: value.detach().to(device, torch.float32).expand(rows[name], -1).clone() for name, value in values.items()}, estimate
 
 
 def _observed_keypoints(inputs: Mapping[str, BaseInput]) -> tuple[Tensor, Tensor, Any] | None:
