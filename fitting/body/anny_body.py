@@ -145,6 +145,10 @@ class AnnyBody(nn.Module):
         """The posed skeleton with all that it carries; as `BodyModel.place`."""
         return self._mixed.place(rotations, _shares(self.values_of(betas)), expression)
 
+    def at_rest(self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Joints, levers and weights at rest; as `BodyModel.at_rest`."""
+        return self._mixed.at_rest(rotations, _shares(self.values_of(betas)), expression)
+
     def moved_by_shape(self, placed: Placed, betas: Tensor) -> tuple[Tensor, Tensor]:
         """How joints and pairs move with shape values and expressions; as `BodyModel.moved_by_shape`, but it depends on the betas."""
         n_shares = self._mixed.n_betas

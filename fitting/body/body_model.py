@@ -158,10 +158,20 @@ class BodyModel(nn.Module):
             betas: (F, S) or (1, S) shape values.
             expression: (F, E) or (1, E) expressions.
         """
+        return self.surface.place(rotations, *self.at_rest(rotations, betas, expression))
+
+    def at_rest(self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """The joints (3, J, F) in the T-pose, and the levers (3, P, F) and weights (P, F) of what they carry; one for F if all frames agree.
+
+        Args:
+            rotations: (3, 3, J, F) rotation of each joint relative to its parent: the contour of the face and pose correctives depend on them.
+            betas: (F, S) or (1, S) shape values.
+            expression: (F, E) or (1, E) expressions.
+        """
         shape = self._shape(betas, expression)
         rest = _shaped(self.joints_template, self.joint_shapedirs, shape).permute(2, 1, 0)
         features = None if self.data.posedirs is None else _pose_features(rotations.permute(3, 2, 0, 1))
-        return self.surface.place(rotations, rest, shape, features)
+        return rest, *self.surface.levers(rotations, shape, features)
 
     @property
     def carrying(self) -> "BodyModel":

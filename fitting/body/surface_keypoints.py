@@ -97,19 +97,28 @@ class SurfaceKeypoints(nn.Module):
         levers, weight = self._levers(rows, shape, features, len(axis_angle))
         return self._carried.pose(axis_angle, transl, rest_joints, levers, weight)
 
-    def place(self, rotations: Tensor, rest: Tensor, shape: Tensor, features: Tensor | None) -> Placed:
-        """The posed skeleton with all that it carries; frames last, the root at its rest place.
+    def levers(self, rotations: Tensor, shape: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(3, P, F) or (3, P, 1) levers at rest, and (P, F) or (P, 1) weights.
 
         Args:
             rotations: (3, 3, J, F) rotation of each joint relative to its parent.
-            rest: (3, J, F) or (3, J, 1) joints in the T-pose.
             shape: (F, S + E) or (1, S + E) shape values and expressions.
             features: (F, 9 (J - 1)) pose features, for a body with pose correctives.
         """
         rows = None if self.contour is None else self.contour.rows_of_chain(rotations[:, :, self.contour.chain].permute(3, 2, 0, 1))
         levers, weight = self._levers(rows, shape, features, rotations.shape[-1])
-        carried = self._carried.to(rotations)
-        return carried.place(rotations, rest, levers, carried.weight if weight is None else weight)
+        return levers, self._carried.to(rotations).weight if weight is None else weight
+
+    def place(self, rotations: Tensor, rest: Tensor, levers: Tensor, weight: Tensor) -> Placed:
+        """The posed skeleton with all that it carries; frames last, the root at its rest place.
+
+        Args:
+            rotations: (3, 3, J, F) rotation of each joint relative to its parent.
+            rest: (3, J, F) or (3, J, 1) joints in the T-pose.
+            levers: (3, P, F) or (3, P, 1) levers.
+            weight: (P, F) or (P, 1) weights.
+        """
+        return self._carried.to(rotations).place(rotations, rest, levers, weight)
 
     def moved_by_shape(self, placed: Placed, rest_dirs: Tensor) -> tuple[Tensor, Tensor]:
         """(3, J, S + E, F) and (3, P, S + E, F) how joints and pairs move with the shape; the contour as for a head that looks ahead.

@@ -16,7 +16,7 @@ from .conversion import ConversionCache
 from .matched_keypoints import MatchedKeypointHandler, observed_only
 from .quadratic_terms import PointTerm, QuadraticTerm
 
-DEFAULT_NOISE = 0.01
+DEFAULT_NOISE = 0.004
 """Metres: what a keypoint is off, where nothing is known."""
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..body.posed_points import Placed, cross, product, turned_back
+from ..data.bodies import JOINT_NAMES
 from ..handlers.quadratic_terms import (
     PointTerm,
     QuadraticTerm,
@@ -239,7 +240,29 @@ class StageLeastSquares:
 
     def kernel(self) -> Any | None:
         """A compiled form of the whole stage, where there is one."""
-        return None
+        from .compiled import compiled  # noqa: PLC0415 - it builds on this module
+
+        return compiled(self)
+
+    @property
+    def has_single_priors(self) -> bool:
+        """Whether there is one tolerance, one acceleration of turns and one of the root at most, as the kernels want it."""
+        return all(len(terms) <= 1 for terms in (self.priors.tolerances, self.priors.accelerations, self.priors.root))
+
+    def prior_tables(self, n_joints: int) -> tuple[Tensor, Tensor, Tensor, float]:
+        """(J, 3, 3) usual rotations, (J, 3) shares of tolerances, (J,) shares of accelerations, and that of the root; zeros where none."""
+        like, joints = self.point.rotations, self.unknowns.joints
+        usual, shares, pace = torch.eye(3).to(like).repeat(n_joints, 1, 1), like.new_zeros(n_joints, 3), like.new_zeros(n_joints)
+        for its_usual, its_shares in self.priors.tolerances.values():
+            usual[joints], shares[joints] = its_usual[..., 0].permute(2, 0, 1), its_shares[..., 0].mT
+        for its_pace in self.priors.accelerations.values():
+            pace[joints] = its_pace[:, 0]
+        return usual, shares, pace, next(iter(self.priors.root.values()), 0.0)
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names of all joints."""
+        return JOINT_NAMES[self.unknowns.body.model_type]
 
     # --- costs
 
@@ -250,11 +273,11 @@ class StageLeastSquares:
         placed = pairs = residuals = None
         values = self.unknowns.values_at(point)
         if self.carriers is not None:
-            placed = self.carriers.place(self.unknowns.rotations_at(point), self._value("betas", values), self._value("expression", values))
+            placed = self.carriers.place(self.unknowns.rotations_at(point), self.value("betas", values), self.value("expression", values))
             pairs = self.carriers.pairs(placed)
         if self.points is not None:
             assert pairs is not None
-            residuals = self._input_points(pairs, self._value("transl", values)) - self.points.target
+            residuals = self._input_points(pairs, self.value("transl", values)) - self.points.target
             costs = self._robust(residuals)[0]
             terms |= {key: costs[rows].sum(0) for key, rows in self.points.keys}
         turns = {}
@@ -301,7 +324,7 @@ class StageLeastSquares:
         share = 1 / (1 + squared / self.points.sigma.square())
         return self.points.weight * squared * share, self.points.weight * share.square()
 
-    def _value(self, name: str, values: dict[str, Tensor]) -> Tensor | None:
+    def value(self, name: str, values: dict[str, Tensor]) -> Tensor | None:
         """A parameter that is no rotation, of the frames of this part."""
         if name in values:
             return values[name]
@@ -422,7 +445,7 @@ class StageLeastSquares:
             columns["transl"] = eye.expand(self.n_frames, n_keypoints, 3, 3)
         if "betas" in names or "expression" in names:
             values = self.unknowns.values_at(evaluation.point)
-            by_shape = self.carriers.moved_by_shape(evaluation.placed, self._value("betas", values))
+            by_shape = self.carriers.moved_by_shape(evaluation.placed, self.value("betas", values))
             columns["betas"] = by_shape[..., : self.unknowns.body.parameter_shapes()["betas"]]
             columns["expression"] = by_shape[..., columns["betas"].shape[-1] :]
         for name in names:
@@ -556,7 +579,15 @@ class Carriers:
         self.joint = torch.cat([above, joint])  # (Q,) the joint that carries each pair
         self.hangs = surface.subtree.to(like)[:, self.joint]  # (J, Q)
         self.hangs[0, 0] = 0  # no turn moves the root itself
-        self._pair_joint = joint
+        self.pair_joint, self.parents = joint, parents
+
+    def at_rest(self, stage: StageLeastSquares) -> tuple[Tensor, Tensor, Tensor]:
+        """Joints, levers and weights at rest at the present point; see `BodyModel.at_rest`."""
+        values = stage.unknowns.values_at(stage.point)
+        rest: tuple[Tensor, Tensor, Tensor] = self._body.at_rest(
+            stage.unknowns.rotations_at(stage.point), stage.value("betas", values), stage.value("expression", values)
+        )
+        return rest
 
     def place(self, rotations: Tensor, betas: Tensor | None, expression: Tensor | None) -> Placed:
         """The posed skeleton; frames last."""
@@ -565,7 +596,7 @@ class Carriers:
 
     def pairs(self, placed: Placed) -> Tensor:
         """(3, Q, F) what each pair carries of its keypoint."""
-        return torch.cat([placed.joints, placed.arms + placed.joints[:, self._pair_joint] * placed.weight], 1)
+        return torch.cat([placed.joints, placed.arms + placed.joints[:, self.pair_joint] * placed.weight], 1)
 
     def weights(self, placed: Placed) -> Tensor:
         """(Q, F) or (Q, 1) the weight of each pair."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..handlers import BaseInput
 from ..handlers.keypoints import DEFAULT_NOISE, Keypoint3dInput
 
-LEAST_NOISE = 0.002
+LEAST_NOISE = 0.0005
 """Metres: no model of a body is exact to less."""
 
 LEAST_JUMP = 0.06

@@ -1,0 +1,245 @@
+"""The arrays of a fit that the compiled kernels work on, and the loops around these kernels."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import spbsv
+from threadpoolctl import ThreadpoolController
+
+from . import frames, track
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int32]
+
+FRAMES_AT_ONCE = 512
+"""Frames between two reports, and the share of a thread."""
+
+_SHRINK, _GROW = np.float32(0.1), np.float32(100)
+
+
+@dataclass(frozen=True)
+class PoseArrays:
+    """A fit of poses; see `frames.fit_frames` for each array.
+
+    Attributes:
+        parents: (J,).
+        offsets: (1 or F, J, 3).
+        starts: (N + 1,).
+        joints: (C,).
+        weights: (1 or F, C).
+        levers: (1 or F, C, 3).
+        usual: (J, 3, 3) usual rotation of each joint.
+        shares: (J, 3) inverse of what is usual about it; 0 for none.
+        targets: (F, N, 3).
+        importance: (F, N).
+        bends: (N,).
+        pace: (J,) what changes of the turn of each joint are multiplied with; 0 for none.
+        root_pace: What changes of the way of the root are multiplied with.
+    """
+
+    parents: Integers
+    offsets: Floats
+    starts: Integers
+    joints: Integers
+    weights: Floats
+    levers: Floats
+    usual: Floats
+    shares: Floats
+    targets: Floats
+    importance: Floats
+    bends: Floats
+    pace: Floats
+    root_pace: float
+
+    def part(self, window: slice) -> "PoseArrays":
+        """The same for some frames."""
+        cut = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name in ("targets", "importance"):
+            cut[name] = cut[name][window]
+        for name in ("offsets", "weights", "levers"):
+            if len(cut[name]) > 1:
+                cut[name] = cut[name][window]
+        return PoseArrays(**cut)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Joints that are sought together.
+
+    Attributes:
+        active: (A,) their indices, parents before children.
+        moves: Whether the translation is sought with them.
+    """
+
+    active: Integers
+    moves: bool
+
+    @property
+    def width(self) -> int:
+        """Number of unknowns of a frame."""
+        return 3 * len(self.active) + (3 if self.moves else 0)
+
+
+def fit_each(
+    arrays: PoseArrays,
+    group: Group,
+    rotations: Floats,
+    roots: Floats,
+    n_iter: int,
+    ftol: float,
+    damping: float,
+    n_threads: int = 1,
+    on_part: Callable[[float, float], None] | None = None,
+) -> tuple[int, float]:
+    """Fits each frame by itself, in place.
+
+    Args:
+        arrays: The fit.
+        group: What is sought.
+        rotations: (F, J, 3, 3).
+        roots: (F, 3) places of the root joint.
+        n_iter: Most steps.
+        ftol: Share of the cost by which it must fall for another step.
+        damping: Damping at first.
+        n_threads: Threads that work at once.
+        on_part: Called with the share of frames that is done, and their cost.
+
+    Returns:
+        The most steps of a frame, and the cost.
+    """
+    n_frames = len(rotations)
+    costs, n_steps = np.zeros(n_frames, np.float32), np.zeros(n_frames, np.int64)
+    tables = _tables(arrays, group)
+
+    def run(start: int) -> None:
+        window = slice(start, min(start + FRAMES_AT_ONCE, n_frames))
+        part = arrays.part(window)
+        frames.fit_frames(
+            *_fixed(part), *tables, group.moves, *_priors(part, group), part.targets, part.importance, part.bends,
+            rotations[window], roots[window], n_iter, np.float32(ftol), np.float32(damping), costs[window], n_steps[window],
+        )  # fmt: skip
+
+    starts = range(0, n_frames, FRAMES_AT_ONCE)
+    with ThreadPoolExecutor(n_threads) as pool:
+        for done, _ in enumerate(pool.map(run, starts) if n_threads > 1 and len(starts) > 1 else map(run, starts), 1):
+            if on_part is not None:
+                on_part(min(done * FRAMES_AT_ONCE, n_frames) / n_frames, float(costs.sum(dtype=np.float64)))
+    return int(n_steps.max(initial=0)), float(costs.sum(dtype=np.float64))
+
+
+def fit_track(
+    arrays: PoseArrays,
+    groups: Sequence[Group],
+    rotations: Floats,
+    roots: Floats,
+    n_iter: int,
+    ftol: float,
+    on_step: Callable[[int, float], None] | None = None,
+) -> tuple[int, float, Floats, Floats]:
+    """Fits all frames together, with accelerations; several groups take turns.
+
+    Args:
+        arrays: The fit.
+        groups: What is sought.
+        rotations: (F, J, 3, 3).
+        roots: (F, 3).
+        n_iter: Most steps.
+        ftol: Share of the cost by which it must fall for another step.
+        on_step: Called with the number of the step and the cost.
+
+    Returns:
+        Steps, the cost, and the new rotations and places of the root.
+    """
+    states = [_GroupState(arrays, group, len(rotations)) for group in groups]
+    done, loss = 0, 0.0
+    with _blas().limit(limits=1, user_api="blas"):
+        for done in range(1, n_iter + 1):
+            before = after = 0.0
+            for state in states:
+                rotations, roots, cost, new_cost = state.step(rotations, roots)
+                before, after = max(before, cost), new_cost
+            loss = after
+            if on_step is not None:
+                on_step(done, loss)
+            if all(state.is_done for state in states) or (before - after <= ftol * before and not any(state.failed for state in states)):
+                break
+    return done, loss, rotations, roots
+
+
+class _GroupState:
+    """One group with its damping and its working memory."""
+
+    def __init__(self, arrays: PoseArrays, group: Group, n_frames: int) -> None:
+        self._group, self._offsets, self._parents = group, arrays.offsets, arrays.parents
+        self._pace = np.ascontiguousarray(arrays.pace[group.active])
+        self._arguments = (
+            *_fixed(arrays), *_tables(arrays, group), group.moves, *_priors(arrays, group),
+            arrays.targets, arrays.importance, arrays.bends, self._pace, np.float32(arrays.root_pace),
+        )  # fmt: skip
+        n_active, width = len(group.active), group.width
+        self._turns, self._steps = np.empty((n_frames, n_active, 3), np.float32), np.zeros((max(n_frames - 1, 0), n_active, 3), np.float32)
+        self._new_turns, self._new_steps = np.empty_like(self._turns), np.empty_like(self._steps)
+        self._band, self._right = np.empty((n_frames * width, 2 * width + 3), np.float32), np.empty((n_frames, width), np.float32)
+        self._damping = np.float32(1e-4)
+        self.failed = self.is_done = False
+
+    def step(self, rotations: Floats, roots: Floats) -> tuple[Floats, Floats, float, float]:
+        """One step: rotations and places of the root after it, and the cost before and after."""
+        cost = track.track_cost(*self._arguments, rotations, roots, self._turns, self._steps)
+        track.assemble(*self._arguments, rotations, roots, self._turns, self._steps, self._damping, self._band, self._right)
+        # Beyond the last frame there is nothing: LAPACK does not look there.
+        _, step, info = spbsv(self._band.T, self._right.reshape(-1, 1), lower=1, overwrite_ab=1)
+        new_rotations, new_roots, new_cost = rotations, roots, cost
+        if info == 0 and np.isfinite(step).all():
+            trial, trial_roots = np.empty_like(rotations), np.empty_like(roots)
+            step = np.ascontiguousarray(step.reshape(self._right.shape))
+            track.move(self._parents, self._offsets, self._group.active, self._group.moves, step, rotations, roots, trial, trial_roots)
+            trial_cost = track.track_cost(*self._arguments, trial, trial_roots, self._new_turns, self._new_steps)
+            if trial_cost < cost:
+                new_rotations, new_roots, new_cost = trial, trial_roots, trial_cost
+        self.failed = new_cost >= cost
+        self._damping = max(self._damping * _GROW, np.float32(1e-3)) if self.failed else max(self._damping * _SHRINK, np.float32(1e-7))
+        self.is_done = self.failed and self._damping > 1e6
+        return new_rotations, new_roots, cost, new_cost
+
+
+def tables_of(parents: Integers, starts: Integers, joints: Integers, weights: Floats, active: Integers) -> tuple[Any, ...]:
+    """`slot`, `ancestors`, `depths` and `rigid` of `frames.fit_frames`."""
+    place = {int(joint): index for index, joint in enumerate(active)}
+    slot = np.full(len(parents), -1, np.int32)
+    for joint, parent in enumerate(parents):
+        slot[joint] = place[joint] if joint in place else (slot[parent] if parent >= 0 else -1)
+    chains: list[list[int]] = []
+    for joint in active:
+        above = slot[parents[joint]] if parents[joint] >= 0 else -1
+        chains.append([place[int(joint)], *(chains[above] if above >= 0 else [])])
+    depths = np.array([len(chain) for chain in chains], np.int32)
+    ancestors = np.full((len(active), max(depths, default=1)), -1, np.int32)
+    for index, chain in enumerate(chains):
+        ancestors[index, : len(chain)] = chain
+    rigid = (np.diff(starts) == 1) & (np.abs(weights[:, starts[:-1].clip(max=len(joints) - 1)] - 1) < 1e-6).all(0)
+    return slot, ancestors, depths, rigid
+
+
+def _tables(arrays: PoseArrays, group: Group) -> tuple[Any, ...]:
+    slot, ancestors, depths, rigid = tables_of(arrays.parents, arrays.starts, arrays.joints, arrays.weights, group.active)
+    return group.active, slot, ancestors, depths, rigid
+
+
+def _fixed(arrays: PoseArrays) -> tuple[Any, ...]:
+    return arrays.parents, arrays.offsets, arrays.starts, arrays.joints, arrays.weights, arrays.levers
+
+
+def _priors(arrays: PoseArrays, group: Group) -> tuple[Floats, Floats]:
+    return np.ascontiguousarray(arrays.usual[group.active]), np.ascontiguousarray(arrays.shares[group.active])
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries of linear algebra: small banded systems take longer on several threads."""
+    return ThreadpoolController()
