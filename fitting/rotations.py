@@ -3,6 +3,8 @@
 Axis-angle vectors are in radians; matrices act on column vectors. All functions take any leading dimensions.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -116,19 +118,21 @@ def unwrap_axis_angle(axis_angle: Tensor) -> Tensor:
     jumps = (axis_angle.diff(dim=0).norm(dim=-1) > torch.pi).any(0)
     unwrapped = axis_angle.clone()
     for index in torch.nonzero(jumps)[:, 0]:  # few joints ever turn that far: the others are left alone
-        vectors = unwrapped[:, index]
+        vectors = unwrapped[:, index].tolist()  # one frame depends on the last: plain numbers are faster than small tensors
         for frame in range(1, len(vectors)):
             vectors[frame] = _nearest_turn(vectors[frame], vectors[frame - 1])
+        unwrapped[:, index] = unwrapped.new_tensor(vectors)
     return unwrapped
 
 
-def _nearest_turn(vector: Tensor, previous: Tensor) -> Tensor:
-    """The (3,) axis-angle vector of the same rotation that is nearest to `previous`."""
-    angle = vector.norm()
+def _nearest_turn(vector: list[float], previous: list[float]) -> list[float]:
+    """The axis-angle vector of the same rotation that is nearest to `previous`."""
+    angle = math.hypot(*vector)
     # A rotation by nothing has no axis of its own: it takes that of the frame before.
-    axis = torch.nn.functional.normalize(vector if angle > 1e-6 else previous, dim=0)
-    turns = torch.round((axis @ previous - angle) / (2 * torch.pi))
-    return vector if turns == 0 else axis * (angle + 2 * torch.pi * turns)
+    along, length = (vector, angle) if angle > 1e-6 else (previous, math.hypot(*previous))
+    axis = [value / max(length, 1e-12) for value in along]
+    turns = round((sum(a * b for a, b in zip(axis, previous, strict=True)) - angle) / (2 * math.pi))
+    return vector if turns == 0 else [value * (angle + 2 * math.pi * turns) for value in axis]
 
 
 def fit_rotation(source: Tensor, target: Tensor, weights: Tensor) -> Tensor:

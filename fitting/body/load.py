@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -116,8 +117,14 @@ def _options(config: Mapping[str, Any], model_type: str) -> dict[str, Any]:
 
 def _load_data(path: str | Path | None, gender: str | None, model_type: str | None) -> BodyData:
     if path is None:
-        return load_default_body("neutral" if gender is None else gender, "smpl" if model_type is None else model_type)
+        return _default_body("neutral" if gender is None else gender, "smpl" if model_type is None else model_type)
     return load_body_data(path, gender, model_type)
+
+
+@lru_cache(maxsize=3)
+def _default_body(gender: str, model_type: str) -> BodyData:
+    """The default body, read once for all fits of a process."""
+    return load_default_body(gender, model_type)
 
 
 def _from_module(module: nn.Module) -> Body:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ..data.parameters import PARAMETERS
 from ..errors import PresetError, did_you_mean
-from ..losses import ShapeEstimateLoss
+from ..losses import ShapeEstimateLoss, ShapePriorLoss
 from .base import HANDLERS, BaseHandler, build_loss
-from .quadratic_terms import QuadraticTerm, SharedTerm
+from .quadratic_terms import FrameTerm, QuadraticTerm, SharedTerm
 
 
 class _PriorHandler(BaseHandler):
@@ -141,6 +141,10 @@ class ParameterPriorHandler(_PriorHandler):
         if parameter not in known:
             raise PresetError(f"{self.handler_key!r} is a prior of {parameter!r}, which no body has.", did_you_mean(parameter, known))
         self.parameter = parameter
+
+    def quadratic_term(self, factor: float, **_: Any) -> QuadraticTerm | None:
+        """The term as solvers know it; see `BaseHandler.quadratic_term`."""
+        return FrameTerm(self.parameter, factor**0.5) if type(self.loss) is ShapePriorLoss else None
 
 
 @HANDLERS.register

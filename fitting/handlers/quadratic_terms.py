@@ -74,4 +74,17 @@ class SharedTerm:
     root: Tensor
 
 
-QuadraticTerm = SharedTerm | PointTerm | RotationTerm | RotationAccelerationTerm | RootAccelerationTerm
+@dataclass(frozen=True)
+class FrameTerm:
+    """The sum of squares of `share` times a parameter of each frame that is no rotation.
+
+    Attributes:
+        name: Name of the parameter.
+        share: Inverse of what is usual.
+    """
+
+    name: str
+    share: float
+
+
+QuadraticTerm = FrameTerm | SharedTerm | PointTerm | RotationTerm | RotationAccelerationTerm | RootAccelerationTerm

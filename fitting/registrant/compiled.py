@@ -16,6 +16,7 @@ from .unknowns import Point
 if TYPE_CHECKING:
     from .least_squares import StageLeastSquares
 
+_N_ROUNDS = 3
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 
 
@@ -33,7 +34,25 @@ class CompiledStage:
     def minimise(
         self, n_iter: int, ftol: float, damping: float, chunk: int, overlap: int, on_iteration: IterationCallback | None
     ) -> tuple[int, float]:
-        """As `LevenbergMarquardt.minimise`; the stage then stands at the point that was found."""
+        """As `LevenbergMarquardt.minimise`; the stage then stands at the point that was found.
+
+        What the kernels take as given, the expression and the contour of the face, is brought up to date between rounds.
+        """
+        stage = self._stage
+        n_rounds = _N_ROUNDS if "expression" in stage.unknowns.frame_values or not stage.has_fixed_levers else 1
+        done, loss = 0, 0.0
+        for number in range(n_rounds):
+            steps = n_iter if number == 0 else max(2, n_iter // 3)
+            taken, loss = self._round(steps, ftol, damping, chunk, overlap, on_iteration)
+            done = max(done, taken)
+            if "expression" in stage.unknowns.frame_values:
+                stage.with_best_values("expression")
+        return done, loss
+
+    def _round(
+        self, n_iter: int, ftol: float, damping: float, chunk: int, overlap: int, on_iteration: IterationCallback | None
+    ) -> tuple[int, float]:
+        """The kernels once."""
         stage, module = self._stage, self._kernels
         arrays, rest_root = self._arrays()
         moves = "transl" in stage.unknowns.frame_values
@@ -121,7 +140,7 @@ def compiled(stage: "StageLeastSquares") -> CompiledStage | None:
     knows_all = (
         stage.generic is None and stage.points is not None and not unknowns.by_components and not stage.has_shared and bool(unknowns.joints)
     )
-    only_places = set(unknowns.frame_values) <= {"transl"}
+    only_places = set(unknowns.frame_values) <= {"transl", "expression"}
     is_simple = stage.on_evaluation is None and stage.point.rotations.device.type == "cpu" and stage.point.rotations.dtype == torch.float32
     if not (knows_all and only_places and is_simple and stage.has_single_priors):
         return None

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..body.posed_points import Placed, cross, product, turned_back
 from ..data.bodies import JOINT_NAMES
 from ..handlers.quadratic_terms import (
+    FrameTerm,
     PointTerm,
     QuadraticTerm,
     RootAccelerationTerm,
@@ -152,6 +153,7 @@ class StageLeastSquares:
             self._drop_unobserved(terms)
         self.priors = _priors(terms, unknowns.joints, point.rotations.shape[2], "transl" in unknowns.frame_values)
         self.shared = {key: term for key, term in terms.items() if isinstance(term, SharedTerm)}
+        self.frame_terms = {key: term for key, term in terms.items() if isinstance(term, FrameTerm)}
         self.frames: Any = slice(None)
         self.on_evaluation: Callable[[dict[str, Tensor] | None], None] | None = None
         self._spread: tuple[Tensor, Tensor] | None = None
@@ -238,6 +240,30 @@ class StageLeastSquares:
         values[:, places] = part.point.values[:, within]
         self.point = Point(rotations, values, self.point.shared)
 
+    def with_best_values(self, name: str) -> None:
+        """Moves to the best values of a parameter on which keypoints depend linearly, all else kept: an expression."""
+        evaluation = self.evaluate()
+        assert self.points is not None
+        assert evaluation.residuals is not None
+        moved = self._moved_points(evaluation)
+        assert moved is not None
+        start = self.place_of(name)
+        columns = moved[..., start : start + self.unknowns.frame_values[name]]
+        weighted = columns * self._robust(evaluation.residuals)[1].mT[..., None, None]
+        hessian = columns.flatten(1, 2).mT @ weighted.flatten(1, 2)
+        gradient = torch.einsum("fnae,anf->fe", weighted, evaluation.residuals)
+        values = evaluation.point.values[start : start + columns.shape[-1]].mT
+        for term in self.frame_terms.values():
+            if term.name == name:
+                hessian.diagonal(dim1=1, dim2=2).add_(term.share**2)
+                gradient += term.share**2 * values
+        hessian.diagonal(dim1=1, dim2=2).add_(1e-6)
+        step = torch.linalg.solve(hessian, gradient)
+        new_values = evaluation.point.values.clone()
+        new_values[start : start + columns.shape[-1]] -= step.mT
+        better = self._evaluated(Point(evaluation.point.rotations, new_values, evaluation.point.shared))
+        self.keep(self.chosen(better.costs < evaluation.costs, better, evaluation))
+
     def kernel(self) -> Any | None:
         """A compiled form of the whole stage, where there is one."""
         from .compiled import compiled  # noqa: PLC0415 - it builds on this module
@@ -258,6 +284,12 @@ class StageLeastSquares:
         for its_pace in self.priors.accelerations.values():
             pace[joints] = its_pace[:, 0]
         return usual, shares, pace, next(iter(self.priors.root.values()), 0.0)
+
+    @property
+    def has_fixed_levers(self) -> bool:
+        """Whether what joints carry does not depend on the pose."""
+        assert self.carriers is not None
+        return self.carriers.has_fixed_levers
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -292,6 +324,8 @@ class StageLeastSquares:
             for key, shares in self.priors.accelerations.items():
                 assert steps is not None
                 terms[key] = _inner((steps.diff(dim=-1) * shares).square().sum((0, 1)))
+        for key, term in self.frame_terms.items():
+            terms[key] = (values[term.name] * term.share).square().sum(1)
         for key, shared in self.shared.items():
             residual = shared.root @ (point.shared[self._columns(shared)] - shared.usual)
             terms[key] = (residual.square().sum() / self.n_frames).expand(self.n_frames)
@@ -307,6 +341,11 @@ class StageLeastSquares:
         return {
             key: _inner((point.values[:3].diff(n=2, dim=-1) * share).square().sum(0)) for key, share in self.priors.root.items()
         }
+
+    def place_of(self, name: str) -> int:
+        """Where a parameter begins among those of a frame that are no rotations."""
+        names = list(self.unknowns.frame_values)
+        return sum(self.unknowns.frame_values[other] for other in names[: names.index(name)])
 
     def _columns(self, term: SharedTerm) -> slice:
         """Which of the shared unknowns a term is about."""
@@ -360,6 +399,11 @@ class StageLeastSquares:
         if self.generic is not None:
             coupling = self.generic.add(self, evaluation, hessian, gradient, coupling)
         own = n_all - n_shared
+        for term in self.frame_terms.values():
+            start = 3 * n_joints + self.place_of(term.name)
+            places = slice(start, start + self.unknowns.frame_values[term.name])
+            gradient[:, places] += term.share**2 * self.unknowns.values_at(evaluation.point)[term.name]
+            hessian[:, places, places].diagonal(dim1=1, dim2=2).add_(term.share**2)
         for shared in self.shared.values():
             columns = self._columns(shared)
             places = slice(own + columns.start, own + columns.stop)
@@ -580,6 +624,7 @@ class Carriers:
         self.hangs = surface.subtree.to(like)[:, self.joint]  # (J, Q)
         self.hangs[0, 0] = 0  # no turn moves the root itself
         self.pair_joint, self.parents = joint, parents
+        self.has_fixed_levers = model.data.posedirs is None and surface.contour is None
 
     def at_rest(self, stage: StageLeastSquares) -> tuple[Tensor, Tensor, Tensor]:
         """Joints, levers and weights at rest at the present point; see `BodyModel.at_rest`."""

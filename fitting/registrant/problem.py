@@ -10,7 +10,7 @@ from torch import Tensor
 from ..body import Body, BodyOutput
 from ..data.bodies import JOINT_NAMES
 from ..handlers import BaseHandler, BaseInput
-from ..handlers.quadratic_terms import QuadraticTerm, RotationAccelerationTerm, RotationTerm, SharedTerm
+from ..handlers.quadratic_terms import FrameTerm, QuadraticTerm, RotationAccelerationTerm, RotationTerm, SharedTerm
 from ..losses import Loss
 from .unknowns import Unknowns
 
@@ -163,7 +163,8 @@ class Problem:
             quadratic = term.quadratic(**given) if can_be_placed(self.body) else None
             is_of_components = unknowns.by_components and isinstance(quadratic, RotationTerm | RotationAccelerationTerm)
             is_of_each_frame = isinstance(quadratic, SharedTerm) and quadratic.name not in unknowns.shared_values
-            if quadratic is None or is_of_components or is_of_each_frame:
+            is_no_frame_value = isinstance(quadratic, FrameTerm) and quadratic.name not in unknowns.frame_values
+            if quadratic is None or is_of_components or is_of_each_frame or is_no_frame_value:
                 others.append(term)
             else:
                 known[term.handler.handler_key] = quadratic

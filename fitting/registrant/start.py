@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from ..body import Body
 from ..handlers.conversion import KeypointConversion
-from ..rotations import axis_angle_to_matrix, fit_rotation, matrix_to_axis_angle, swing
+from ..rotations import axis_angle_to_matrix, fit_rotation, rotation_log, swing
 
 TORSO = ("pelvis", "left_hip", "right_hip", "spine_1", "spine_2", "spine_3", "neck", "left_shoulder", "right_shoulder")
 LIMBS = {
@@ -54,20 +54,19 @@ def pose_from_keypoints(
     n_body = body.parameter_shapes()["body_pose"] // 3
     rotations = torch.eye(3, dtype=points.dtype, device=points.device).repeat(len(points), 1 + n_body, 1, 1)
     rotations[:, 0] = root
-    for (upper, middle, end), (bend, twist) in LIMBS.items():
-        joint, hinge, tip = index[upper], index[middle], index[end]
-        bone, bone_seen = _directions(points, seen, joint, hinge)
-        shin, shin_seen = _directions(points, seen, hinge, tip)
-        rest_bone, rest_shin = normalize(rest[hinge] - rest[joint], dim=-1), normalize(rest[tip] - rest[hinge], dim=-1)
-        bone, shin = _in_frame(root, bone), _in_frame(root, shin)
-        turn = swing(rest_bone.expand_as(bone), bone)
-        bend_direction = rest_bone.new_tensor([0.0, 0.0, bend]).expand_as(bone)
-        turn = torch.where(shin_seen[:, None, None], _twisted(turn, bone, shin, bend_direction, math.radians(twist)), turn)
-        rotations[:, joint] = _filled(turn, bone_seen)
-        shin = _in_frame(rotations[:, joint], shin)
-        bent = swing(rest_shin.expand_as(shin), shin)
-        rotations[:, hinge] = _filled(bent, shin_seen)
-    axis_angle = matrix_to_axis_angle(rotations)
+    joints, hinges, tips = ([index[limb[place]] for limb in LIMBS] for place in range(3))
+    bone, bone_seen = _directions(points, seen, joints, hinges)  # (F, L, 3) and (F, L): all limbs at once
+    shin, shin_seen = _directions(points, seen, hinges, tips)
+    rest_bone, rest_shin = normalize(rest[hinges] - rest[joints], dim=-1), normalize(rest[tips] - rest[hinges], dim=-1)
+    bone, shin = _in_frame(root[:, None], bone), _in_frame(root[:, None], shin)
+    turn = swing(rest_bone.expand_as(bone), bone)
+    bend = rest_bone.new_tensor([[0.0, 0.0, bend] for bend, _ in LIMBS.values()]).expand_as(bone)
+    twist = rest_bone.new_tensor([math.radians(twist) for _, twist in LIMBS.values()])
+    turn = torch.where(shin_seen[..., None, None], _twisted(turn, bone, shin, bend, twist), turn)
+    rotations[:, joints] = _filled(turn, bone_seen)
+    shin = _in_frame(rotations[:, joints], shin)
+    rotations[:, hinges] = _filled(swing(rest_shin.expand_as(shin), shin), shin_seen)
+    axis_angle = rotation_log(rotations.permute(2, 3, 0, 1)).permute(1, 2, 0)
     return {
         "global_orient": axis_angle[:, 0],
         "transl": place - rest[0],
@@ -75,27 +74,27 @@ def pose_from_keypoints(
     }
 
 
-def _directions(points: Tensor, seen: Tensor, start: int, end: int) -> tuple[Tensor, Tensor]:
-    """(F, 3) unit vectors from one point to another, and (F,) whether both were observed apart from each other."""
+def _directions(points: Tensor, seen: Tensor, start: list[int], end: list[int]) -> tuple[Tensor, Tensor]:
+    """(F, L, 3) unit vectors from points to others, and (F, L) whether both were observed apart from each other."""
     vectors = points[:, end] - points[:, start]
     known = (seen[:, start] > 0) & (seen[:, end] > 0) & (vectors.norm(dim=-1) > 1e-3)
     return normalize(vectors, dim=-1), known
 
 
 def _in_frame(rotation: Tensor, vectors: Tensor) -> Tensor:
-    """(F, 3) vectors as seen in the (F, 3, 3) frames."""
+    """(..., 3) vectors as seen in the (..., 3, 3) frames."""
     return (rotation.mT @ vectors[..., None])[..., 0]
 
 
-def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor, limit: float) -> Tensor:
-    """(F, 3, 3) rotations like `turn`, twisted about the bone so that the limb bends to where the shin or forearm is.
+def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor, limit: Tensor) -> Tensor:
+    """(F, L, 3, 3) rotations like `turn`, twisted about the bone so that each limb bends to where the shin or forearm is.
 
     Args:
-        turn: (F, 3, 3) rotations that take the bone from the T-pose to where it is.
-        bone: (F, 3) its direction after the turn.
-        shin: (F, 3) direction of the next bone.
-        bend: (F, 3) where the limb bends to in the T-pose.
-        limit: Largest twist, radians.
+        turn: (F, L, 3, 3) rotations that take the bones from the T-pose to where they are.
+        bone: (F, L, 3) their directions after the turn.
+        shin: (F, L, 3) directions of the next bones.
+        bend: (F, L, 3) where the limbs bend to in the T-pose.
+        limit: (L,) largest twist, radians.
     """
 
     def across(vectors: Tensor) -> Tensor:
@@ -106,12 +105,12 @@ def _twisted(turn: Tensor, bone: Tensor, shin: Tensor, bend: Tensor, limit: floa
     wanted = across(_smoothed(across(shin))) + STRAIGHT * bends_to
     angle = torch.atan2((bone * torch.linalg.cross(bends_to, wanted)).sum(-1), (bends_to * wanted).sum(-1))
     # A bend that no twist within the limit explains is a joint that seems overstretched, not a limb turned round.
-    angle = torch.where(angle.abs() > limit + math.radians(45), 0.0, angle.clamp(-limit, limit))
+    angle = torch.where(angle.abs() > limit + math.radians(45), 0.0, torch.minimum(torch.maximum(angle, -limit), limit))
     return axis_angle_to_matrix(bone * angle[..., None]) @ turn
 
 
 def _smoothed(vectors: Tensor) -> Tensor:
-    """(F, 3) vectors averaged with those of two frames on either side."""
+    """(F, L, 3) vectors averaged with those of two frames on either side."""
     padded = torch.cat([vectors[:1], vectors[:1], vectors, vectors[-1:], vectors[-1:]])
     return padded.unfold(0, 5, 1) @ vectors.new_tensor([0.1, 0.2, 0.4, 0.2, 0.1])
 
@@ -136,13 +135,16 @@ def _root(rest: Tensor, points: Tensor, seen: Tensor, torso: list[int]) -> tuple
 
 
 def _filled(rotations: Tensor, known: Tensor) -> Tensor:
-    """(F, 3, 3) rotations with those that are not known taken from the nearest frame; no rotation where no frame knows one.
+    """(F, L, 3, 3) rotations with those that are not known taken from the nearest frame; no rotation where no frame knows one.
 
     A limb that starts in the T-pose in one frame would stay far from its other keypoints, which then count as outliers.
     """
-    nearest = _nearest_known(known)
+    if bool(known.all()):
+        return rotations
+    nearest = torch.stack([_nearest_known(of_limb) for of_limb in known.unbind(1)], 1)
+    limbs = torch.arange(known.shape[1], device=known.device)
     eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
-    return torch.where(known[nearest][:, None, None], rotations[nearest], eye)
+    return torch.where(known[nearest, limbs][..., None, None], rotations[nearest, limbs], eye)
 
 
 def _nearest_known(known: Tensor) -> Tensor:

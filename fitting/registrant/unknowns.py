@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..body import Body
-from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..rotations import axis_angle_to_matrix, rotation_log
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,11 @@ class Unknowns:
     def parameters_at(self, point: Point) -> dict[str, Tensor]:
         """All parameters by name at a point: those that are sought from it, and the others as they are."""
         joints = [joint for joints in self.turned.values() for joint in joints]
-        rotations = point.rotations[:, :, joints].permute(3, 2, 0, 1)
         found = dict(self.parameters)
         if self.turned:
             whole = self.body.full_pose({name: self.parameters[name] for name in parts_of(self.body)}).detach()
-            whole = whole.expand(len(rotations), -1).unflatten(1, (-1, 3)).clone()
-            whole[:, joints] = matrix_to_axis_angle(rotations)
+            whole = whole.expand(self.n_frames, -1).unflatten(1, (-1, 3)).clone()
+            whole[:, joints] = rotation_log(point.rotations[:, :, joints]).permute(2, 1, 0)
             parts = self.body.parts_of_pose((whole.flatten(1) - self.rest_pose()).contiguous())
             found |= {name: parts[name] for name in self.turned}
         return found | self.values_at(point)
