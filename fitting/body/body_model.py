@@ -187,6 +187,13 @@ class BodyModel(nn.Module):
         """
         return self.surface.moved_by_shape(placed, self.joint_shapedirs.transpose(0, 1))
 
+    def moved_by_expression(self, placed: Placed) -> tuple[Tensor, Tensor, Tensor]:
+        """(3, J, E, F) how the joints move with expressions, (3, P', E, F) how the pairs do that move at all, and (P',) which these are."""
+        values = slice(self.n_betas, None)
+        pairs = torch.nonzero(self.surface.lever_dirs[..., values].abs().amax((0, 2)) > 0)[:, 0]
+        joints, moved = self.surface.moved_by_shape(placed, self.joint_shapedirs.transpose(0, 1), values, pairs)
+        return joints, moved, pairs
+
     def vertices(self, **parameters: Tensor) -> Tensor:
         """(F, V, 3) vertices alone, metres; all parameters by name, as for `forward`."""
         values = self._complete(parameters)

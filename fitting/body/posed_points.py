@@ -89,22 +89,25 @@ class CarriedPoints:
             joints[:, level] = joints[:, parents] + turned(above, rest[:, level] - rest[:, parents])
         return Placed(world, joints, turned(world[:, :, self.joint], levers - rest[:, self.joint] * weight), weight)
 
-    def moved_by_shape(self, placed: Placed, rest_dirs: Tensor, lever_dirs: Tensor) -> tuple[Tensor, Tensor]:
+    def moved_by_shape(
+        self, placed: Placed, rest_dirs: Tensor, lever_dirs: Tensor, pairs: Tensor | slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
         """(3, J, S, F) and (3, P, S, F) how joints, and what the pairs carry of their points, move with the shape.
 
         Args:
             placed: The posed skeleton.
             rest_dirs: (3, J, S) how the joints in the T-pose move with the shape.
             lever_dirs: (3, P, S) how the levers do.
+            pairs: Which of the P pairs are wanted.
         """
-        world, weight = placed.world[:, :, :, None], placed.weight[:, None]
-        rest, levers = rest_dirs[..., None], lever_dirs[..., None]
+        world, weight = placed.world[:, :, :, None], placed.weight[pairs, None]
+        rest, levers, joint = rest_dirs[..., None], lever_dirs[:, pairs, :, None], self.joint[pairs]
         joints = world.new_empty(3, len(self.parents), rest_dirs.shape[-1], world.shape[-1])
         joints[:, 0] = rest[:, 0]
         for level, parents in self.levels:
             joints[:, level] = joints[:, parents] + turned(world[:, :, parents], rest[:, level] - rest[:, parents])
-        arms = turned(world[:, :, self.joint], levers - rest[:, self.joint] * weight)
-        return joints, arms + joints[:, self.joint] * weight
+        arms = turned(world[:, :, joint], levers - rest[:, joint] * weight)
+        return joints, arms + joints[:, joint] * weight
 
     def pose(self, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, levers: Tensor, weight: Tensor | None = None) -> Tensor:
         """(F, J + E, 3) posed joints, then points; metres.

@@ -120,17 +120,25 @@ class SurfaceKeypoints(nn.Module):
         """
         return self._carried.to(rotations).place(rotations, rest, levers, weight)
 
-    def moved_by_shape(self, placed: Placed, rest_dirs: Tensor) -> tuple[Tensor, Tensor]:
-        """(3, J, S + E, F) and (3, P, S + E, F) how joints and pairs move with the shape; the contour as for a head that looks ahead.
+    def moved_by_shape(
+        self, placed: Placed, rest_dirs: Tensor, values: slice = slice(None), pairs: Tensor | slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
+        """(3, J, N, F) and (3, P, N, F) how joints and pairs move with the shape; the contour as for a head that looks ahead.
 
         Args:
             placed: The posed skeleton.
             rest_dirs: (3, J, S + E) how the joints in the T-pose move with the shape.
+            values: Which of the shape values and expressions are wanted.
+            pairs: Which of the pairs are wanted.
         """
-        dirs = self.shapedirs
-        if self.contour is not None:
-            dirs = torch.cat([dirs, self.contour.straight()[1][..., : dirs.shape[-1]]], 1)
-        return self._carried.to(rest_dirs).moved_by_shape(placed, rest_dirs, dirs)
+        return self._carried.to(rest_dirs).moved_by_shape(placed, rest_dirs[..., values], self.lever_dirs[..., values], pairs)
+
+    @property
+    def lever_dirs(self) -> Tensor:
+        """(3, P, S + E) how the levers at rest move with shape values and expressions."""
+        if self.contour is None:
+            return self.shapedirs
+        return torch.cat([self.shapedirs, self.contour.straight()[1][..., : self.shapedirs.shape[-1]]], 1)
 
     @property
     def pairs(self) -> tuple[Tensor, Tensor]:

@@ -159,14 +159,12 @@ def fit_track(
     done, loss = 0, 0.0
     with _blas().limit(limits=1, user_api="blas"):
         for done in range(1, n_iter + 1):
-            before = after = 0.0
             for state in states:
-                rotations, roots, cost, new_cost = state.step(rotations, roots)
-                before, after = max(before, cost), new_cost
-            loss = after
+                if not state.is_done:
+                    rotations, roots, loss = state.step(rotations, roots, ftol)
             if on_step is not None:
                 on_step(done, loss)
-            if all(state.is_done for state in states) or (before - after <= ftol * before and not any(state.failed for state in states)):
+            if all(state.is_done for state in states):
                 break
     return done, loss, rotations, roots
 
@@ -186,26 +184,26 @@ class _GroupState:
         self._new_turns, self._new_steps = np.empty_like(self._turns), np.empty_like(self._steps)
         self._band, self._right = np.empty((n_frames * width, 2 * width + 3), np.float32), np.empty((n_frames, width), np.float32)
         self._damping = np.float32(1e-4)
-        self.failed = self.is_done = False
+        self.is_done = False
 
-    def step(self, rotations: Floats, roots: Floats) -> tuple[Floats, Floats, float, float]:
-        """One step: rotations and places of the root after it, and the cost before and after."""
+    def step(self, rotations: Floats, roots: Floats, ftol: float) -> tuple[Floats, Floats, float]:
+        """One step: rotations and places of the root after it, and the cost."""
         cost = track.track_cost(*self._arguments, rotations, roots, self._turns, self._steps)
         track.assemble(*self._arguments, rotations, roots, self._turns, self._steps, self._damping, self._band, self._right)
         # Beyond the last frame there is nothing: LAPACK does not look there.
         _, step, info = spbsv(self._band.T, self._right.reshape(-1, 1), lower=1, overwrite_ab=1)
-        new_rotations, new_roots, new_cost = rotations, roots, cost
         if info == 0 and np.isfinite(step).all():
             trial, trial_roots = np.empty_like(rotations), np.empty_like(roots)
             step = np.ascontiguousarray(step.reshape(self._right.shape))
             track.move(self._parents, self._offsets, self._group.active, self._group.moves, step, rotations, roots, trial, trial_roots)
             trial_cost = track.track_cost(*self._arguments, trial, trial_roots, self._new_turns, self._new_steps)
             if trial_cost < cost:
-                new_rotations, new_roots, new_cost = trial, trial_roots, trial_cost
-        self.failed = new_cost >= cost
-        self._damping = max(self._damping * _GROW, np.float32(1e-3)) if self.failed else max(self._damping * _SHRINK, np.float32(1e-7))
-        self.is_done = self.failed and self._damping > 1e6
-        return new_rotations, new_roots, cost, new_cost
+                self._damping = max(self._damping * _SHRINK, np.float32(1e-7))
+                self.is_done = cost - trial_cost <= ftol * cost
+                return trial, trial_roots, trial_cost
+        self._damping = max(self._damping * _GROW, np.float32(1e-3))
+        self.is_done = bool(self._damping > 1e6)
+        return rotations, roots, cost
 
 
 def tables_of(parents: Integers, starts: Integers, joints: Integers, weights: Floats, active: Integers) -> tuple[Any, ...]:

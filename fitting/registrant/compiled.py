@@ -16,7 +16,7 @@ from .unknowns import Point
 if TYPE_CHECKING:
     from .least_squares import StageLeastSquares
 
-_N_ROUNDS = 3
+_N_ROUNDS = 2
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 
 
@@ -46,7 +46,7 @@ class CompiledStage:
             taken, loss = self._round(steps, ftol, damping, chunk, overlap, on_iteration)
             done = max(done, taken)
             if "expression" in stage.unknowns.frame_values:
-                stage.with_best_values("expression")
+                stage.with_best_expression()
         return done, loss
 
     def _round(

@@ -240,28 +240,27 @@ class StageLeastSquares:
         values[:, places] = part.point.values[:, within]
         self.point = Point(rotations, values, self.point.shared)
 
-    def with_best_values(self, name: str) -> None:
-        """Moves to the best values of a parameter on which keypoints depend linearly, all else kept: an expression."""
+    def with_best_expression(self) -> None:
+        """Moves to the best expression of each frame, all else kept: keypoints depend on it linearly."""
         evaluation = self.evaluate()
         assert self.points is not None
+        assert self.carriers is not None
+        assert evaluation.placed is not None
         assert evaluation.residuals is not None
-        moved = self._moved_points(evaluation)
-        assert moved is not None
-        start = self.place_of(name)
-        columns = moved[..., start : start + self.unknowns.frame_values[name]]
-        weighted = columns * self._robust(evaluation.residuals)[1].mT[..., None, None]
+        columns, used = self.carriers.moved_by_expression(evaluation.placed, self.points.matrix)  # (F, N', 3, E), (N',)
+        weighted = columns * self._robust(evaluation.residuals)[1][used].mT[..., None, None]
         hessian = columns.flatten(1, 2).mT @ weighted.flatten(1, 2)
-        gradient = torch.einsum("fnae,anf->fe", weighted, evaluation.residuals)
-        values = evaluation.point.values[start : start + columns.shape[-1]].mT
+        gradient = (weighted.flatten(1, 2).mT @ evaluation.residuals[:, used].permute(2, 1, 0).flatten(1)[..., None])[..., 0]
+        start = self.place_of("expression")
+        places = slice(start, start + columns.shape[-1])
         for term in self.frame_terms.values():
-            if term.name == name:
+            if term.name == "expression":
                 hessian.diagonal(dim1=1, dim2=2).add_(term.share**2)
-                gradient += term.share**2 * values
+                gradient += term.share**2 * evaluation.point.values[places].mT
         hessian.diagonal(dim1=1, dim2=2).add_(1e-6)
-        step = torch.linalg.solve(hessian, gradient)
-        new_values = evaluation.point.values.clone()
-        new_values[start : start + columns.shape[-1]] -= step.mT
-        better = self._evaluated(Point(evaluation.point.rotations, new_values, evaluation.point.shared))
+        values = evaluation.point.values.clone()
+        values[places] -= torch.linalg.solve(hessian, gradient).mT
+        better = self._evaluated(Point(evaluation.point.rotations, values, evaluation.point.shared))
         self.keep(self.chosen(better.costs < evaluation.costs, better, evaluation))
 
     def kernel(self) -> Any | None:
@@ -675,6 +674,17 @@ class Carriers:
         """(F, K, 3, S + E) how the keypoints of the body move with shape values and expressions."""
         joints, pairs = self._body.moved_by_shape(placed, betas)
         return torch.einsum("kq,aqsf->fkas", self.to_keypoints, torch.cat([joints, pairs], 1))
+
+    def moved_by_expression(self, placed: Placed, matrix: Tensor) -> tuple[Tensor, Tensor]:
+        """(F, N', 3, E) how those of the points of `matrix` (N, K) move that expressions move at all, and (N',) which these are."""
+        joints, pairs, which = self._body.carrying.moved_by_expression(placed)
+        n_joints = joints.shape[1]
+        by_pair = matrix @ self.to_keypoints
+        columns = torch.cat([torch.arange(n_joints, device=which.device), n_joints + which])
+        is_moved = torch.cat([joints.abs().amax((0, 2, 3)) > 1e-6, torch.ones_like(which, dtype=torch.bool)])
+        used = torch.nonzero((by_pair[:, columns[is_moved]] != 0).any(1))[:, 0]
+        moved = torch.cat([joints, pairs], 1).permute(0, 2, 3, 1) @ by_pair[used][:, columns].mT  # (3, E, F, N')
+        return moved.permute(2, 3, 0, 1), used
 
     def joints_moving(self, matrix: Tensor) -> set[int]:
         """The joints whose turn moves a point."""
