@@ -87,6 +87,7 @@ if TYPE_CHECKING:  # `as`: type checkers take these names as public
         SMPLifyX as SMPLifyX,
         build_registrant as build_registrant,
     )
+    from .stream import Fitter as Fitter
 
 __version__ = "0.1.0"
 
@@ -124,6 +125,7 @@ _HOMES = {
     ),
     "progress": ("Progress",),
     "registrant": ("SMPLify", "SMPLifyBaseHook", "SMPLifyH", "SMPLifyVerboseHook", "SMPLifyX", "build_registrant"),
+    "stream": ("Fitter",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, "__version__"])  # noqa: PLE0605

@@ -145,6 +145,10 @@ class AnnyBody(nn.Module):
         """The posed skeleton with all that it carries; as `BodyModel.place`."""
         return self._mixed.place(rotations, _shares(self.values_of(betas)), expression)
 
+    def rest_joints(self, betas: Tensor) -> Tensor:
+        """(B, J, 3) joints in the T-pose for (B, S) betas, metres."""
+        return self._mixed.rest_joints(_shares(self.values_of(betas)))
+
     def at_rest(self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Joints, levers and weights at rest; as `BodyModel.at_rest`."""
         return self._mixed.at_rest(rotations, _shares(self.values_of(betas)), expression)

@@ -160,6 +160,10 @@ class BodyModel(nn.Module):
         """
         return self.surface.place(rotations, *self.at_rest(rotations, betas, expression))
 
+    def rest_joints(self, betas: Tensor) -> Tensor:
+        """(B, J, 3) joints in the T-pose for (B, S) shape values, metres."""
+        return _shaped(self.joints_template, self.joint_shapedirs[..., : self.n_betas], betas)
+
     def at_rest(self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """The joints (3, J, F) in the T-pose, and the levers (3, P, F) and weights (P, F) of what they carry; one for F if all frames agree.
 

@@ -77,17 +77,19 @@ class RotationAccelerationHandler(_MotionHandler):
     ) -> None:
         super().__init__(prior_loss, handler_key, device, logger)
 
-    def loss_arguments(self, model_full_pose: Tensor, model_joint_names: tuple[str, ...], fps: float, **_: Any) -> dict[str, Any]:
-        """The pose, the names of the joints and the frame rate."""
-        return {"full_pose": model_full_pose, "joint_names": model_joint_names, "fps": fps}
+    def loss_arguments(
+        self, model_full_pose: Tensor, model_joint_names: tuple[str, ...], fps: float, hurry: float = 1.0, **_: Any
+    ) -> dict[str, Any]:
+        """The pose, the names of the joints, the frame rate and how quick the motion is."""
+        return {"full_pose": model_full_pose, "joint_names": model_joint_names, "fps": fps, "hurry": hurry}
 
     def quadratic_term(
-        self, factor: float, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], fps: float, **_: Any
+        self, factor: float, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], fps: float, hurry: float = 1.0, **_: Any
     ) -> QuadraticTerm | None:
         """The term as solvers know it; see `BaseHandler.quadratic_term`."""
         if type(self.loss) is not RotationAccelerationLoss:
             return None
-        return RotationAccelerationTerm(self.loss.shares(model_rest_pose, model_joint_names, fps) * factor**0.5)
+        return RotationAccelerationTerm(self.loss.shares(model_rest_pose, model_joint_names, fps, hurry) * factor**0.5)
 
 
 @HANDLERS.register
@@ -103,12 +105,12 @@ class RootAccelerationHandler(_MotionHandler):
     ) -> None:
         super().__init__(prior_loss, handler_key, device, logger)
 
-    def loss_arguments(self, transl: Tensor, fps: float, **_: Any) -> dict[str, Any]:
-        """The translation and the frame rate."""
-        return {"transl": transl, "fps": fps}
+    def loss_arguments(self, transl: Tensor, fps: float, hurry: float = 1.0, **_: Any) -> dict[str, Any]:
+        """The translation, the frame rate and how quick the motion is."""
+        return {"transl": transl, "fps": fps, "hurry": hurry}
 
-    def quadratic_term(self, factor: float, fps: float, **_: Any) -> QuadraticTerm | None:
+    def quadratic_term(self, factor: float, fps: float, hurry: float = 1.0, **_: Any) -> QuadraticTerm | None:
         """The term as solvers know it; see `BaseHandler.quadratic_term`."""
         if type(self.loss) is not RootAccelerationLoss:
             return None
-        return RootAccelerationTerm(fps**2 / self.loss.sigma * factor**0.5)
+        return RootAccelerationTerm(fps**2 / (self.loss.sigma * hurry) * factor**0.5)

@@ -21,7 +21,8 @@ F = np.float32
 
 
 @numba.njit(inline="always", **OPTIONS)
-def rotation_of(x, y, z, out):  # type: ignore[no-untyped-def] # noqa: D103 - compiled
+def rotation_of(x, y, z, out):  # type: ignore[no-untyped-def]
+    """The rotation of an axis-angle vector."""
     squared = x * x + y * y + z * z
     if squared < F(1e-8):
         a = F(1) - squared / F(6)
@@ -42,7 +43,8 @@ def rotation_of(x, y, z, out):  # type: ignore[no-untyped-def] # noqa: D103 - co
 
 
 @numba.njit(inline="always", **OPTIONS)
-def axis_angle_of(m, out):  # type: ignore[no-untyped-def] # noqa: D103 - compiled
+def axis_angle_of(m, out):  # type: ignore[no-untyped-def]
+    """The axis-angle vector of a rotation."""
     x = F(0.5) * (m[2, 1] - m[1, 2])
     y = F(0.5) * (m[0, 2] - m[2, 0])
     z = F(0.5) * (m[1, 0] - m[0, 1])
@@ -74,7 +76,8 @@ def axis_angle_of(m, out):  # type: ignore[no-untyped-def] # noqa: D103 - compil
 
 
 @numba.njit(inline="always", **OPTIONS)
-def inverse_right_jacobian_of(q, out):  # type: ignore[no-untyped-def] # noqa: D103 - compiled
+def inverse_right_jacobian_of(q, out):  # type: ignore[no-untyped-def]
+    """How an axis-angle vector changes as its rotation is turned further, from the right."""
     x, y, z = q[0], q[1], q[2]
     squared = x * x + y * y + z * z
     if squared < F(1e-4):

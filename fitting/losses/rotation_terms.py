@@ -66,25 +66,26 @@ class RotationAccelerationLoss(Loss):
             raise PresetError(f"RotationAccelerationLoss has scale = {scale!r}, expected a number above 0.", "Correct the value.")
         self.scale = scale
 
-    def residuals(self, full_pose: Tensor, joint_names: tuple[str, ...], fps: float) -> Tensor:
+    def residuals(self, full_pose: Tensor, joint_names: tuple[str, ...], fps: float, hurry: float = 1.0) -> Tensor:
         """(F, 3 J) angular accelerations over what is usual; 0 for the first and the last frame.
 
         Args:
             full_pose: (F, 3 J) axis-angle, radians.
             joint_names: Names of the J joints.
             fps: Frames per second.
+            hurry: How many times quicker than usual the motion is.
         """
         if len(full_pose) < 3:
             return 0 * full_pose
         rotations = axis_angle_to_matrix(full_pose.unflatten(1, (-1, 3)))
         steps = matrix_to_axis_angle(rotations[:-1].mT @ rotations[1:])
         edge = torch.zeros_like(full_pose[:1])
-        return torch.cat([edge, (steps.diff(dim=0) * self.shares(full_pose, joint_names, fps)[:, None]).flatten(1), edge])
+        return torch.cat([edge, (steps.diff(dim=0) * self.shares(full_pose, joint_names, fps, hurry)[:, None]).flatten(1), edge])
 
-    def shares(self, like: Tensor, joint_names: tuple[str, ...], fps: float) -> Tensor:
+    def shares(self, like: Tensor, joint_names: tuple[str, ...], fps: float, hurry: float = 1.0) -> Tensor:
         """(J,) what a change of a step from frame to frame, in radians, is multiplied with."""
         usual = [ACCELERATIONS[entry_of(name, tuple(ACCELERATIONS)) or "wrist"] for name in joint_names]
-        return fps**2 / (like.new_tensor(usual) * self.scale)
+        return fps**2 / (like.new_tensor(usual) * self.scale * hurry)
 
 
 @LOSSES.register
@@ -105,14 +106,15 @@ class RootAccelerationLoss(Loss):
             raise PresetError(f"RootAccelerationLoss has sigma = {sigma!r}, expected a number above 0.", "Correct the value.")
         self.sigma = sigma
 
-    def residuals(self, transl: Tensor, fps: float) -> Tensor:
+    def residuals(self, transl: Tensor, fps: float, hurry: float = 1.0) -> Tensor:
         """(F, 3) accelerations over what is usual; 0 for the first and the last frame.
 
         Args:
             transl: (F, 3) metres.
             fps: Frames per second.
+            hurry: How many times quicker than usual the motion is.
         """
         if len(transl) < 3:
             return 0 * transl
         edge = torch.zeros_like(transl[:1])
-        return torch.cat([edge, transl.diff(n=2, dim=0) * (fps**2 / self.sigma), edge])
+        return torch.cat([edge, transl.diff(n=2, dim=0) * (fps**2 / (self.sigma * hurry)), edge])

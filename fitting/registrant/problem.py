@@ -69,6 +69,7 @@ class Problem:
         joint_weights: (K,) weight of each keypoint of the body.
         n_frames: Number of frames F.
         fps: Frames per second.
+        hurry: How many times quicker than usual the motion changes.
         shape_estimate: (1, S) shape that limb lengths tell and (S, S) root of its precision; the mean shape by default.
     """
 
@@ -81,11 +82,12 @@ class Problem:
         joint_weights: Tensor,
         n_frames: int,
         fps: float = 30.0,
+        hurry: float = 1.0,
         shape_estimate: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.body = body
         self._shape_estimate = shape_estimate
-        self.fps = fps
+        self.fps, self.hurry = fps, hurry
         self.parameters = parameters
         self.terms = terms
         self.joint_weights = joint_weights
@@ -207,4 +209,5 @@ class Problem:
         if estimate is None:
             n_betas, like = self.parameters["betas"].shape[1], self._rest_pose
             estimate = like.new_zeros(1, n_betas), torch.eye(n_betas).to(like)
-        return {"model_joint_names": names, "model_rest_pose": self._rest_pose, "fps": self.fps, "shape_estimate": estimate}
+        known = {"model_joint_names": names, "model_rest_pose": self._rest_pose, "shape_estimate": estimate}
+        return {**known, "fps": self.fps, "hurry": self.hurry}

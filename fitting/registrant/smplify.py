@@ -17,7 +17,7 @@ from ..progress import Progress, ProgressCallback
 from ..registry import Registry
 from ..solvers import IndividualOptimizers, LevenbergMarquardt, TorchOptimizer
 from .hooks import Hook, HookList, SMPLifyVerboseHook, WatchedProblem
-from .observations import prepared
+from .observations import observations
 from .part_weights import joint_weights
 from .problem import Problem, Term
 from .starting_values import first_values, inputs_by_key
@@ -142,7 +142,8 @@ class SMPLify:
         Raises:
             FittingError: Inputs that do not fit together, or a fit that fails.
         """
-        inputs, found = prepared(self._inputs(input_list), self.gate_outliers)
+        observed = observations(self._inputs(input_list), self.body_model, self.gate_outliers)
+        inputs = observed.inputs
         n_frames = next(iter(inputs.values())).get_batch_size()
         parameters, estimate = first_values(
             self.body_model,
@@ -153,10 +154,10 @@ class SMPLify:
             one_shape=self.use_one_betas_per_video,
             device=self.device,
         )
-        self.notes = found
+        self.notes = observed.notes
         if estimate.n_lengths:
             self.notes.append(f"Shape: {estimate.n_lengths} lengths of limbs tell it to {1000 * estimate.uncertainty:.1f} mm.")
-        known = {"fps": fps, "shape_estimate": (estimate.betas, estimate.root)}
+        known = {"fps": fps, "hurry": observed.hurry, "shape_estimate": (estimate.betas, estimate.root)}
         given = {"input_list": input_list, "optim_param": parameters}
         self.hooks.call("before_optimize", **given)
         runs = [(epoch, index) for epoch in range(self.n_epochs) for index in range(len(self.stages))]
@@ -229,6 +230,17 @@ class SMPLify:
         losses = problem.terms_by_key(output, reduction_override)
         self.hooks.call("after_evaluate", **given, loss_dict=losses)
         return losses | _asked_for(output, return_verts, return_joints, return_full_pose)
+
+    def problem_of(self, stage: Mapping[str, Any], input_list: Sequence[BaseInput], parameters: dict[str, Tensor]) -> Problem:
+        """One stage as an objective, for who wants to minimise it himself.
+
+        Args:
+            stage: Stage keys.
+            input_list: Inputs with the same number of frames F.
+            parameters: All parameters by name, (F, ...) or (1, ...); those that the stage frees are changed in place.
+        """
+        inputs = self._inputs(input_list)
+        return self._problem(stage, inputs, parameters, next(iter(inputs.values())).get_batch_size())
 
     def register_hook(self, hook: Mapping[str, Any] | Hook) -> None:
         """Adds a hook behind the others.

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..body import Body
 from ..errors import FittingError, did_you_mean
 from ..handlers import BaseHandler, BaseInput
-from .observations import filled, noise_of
+from .observations import filled, jitter_of, noise_and_hurry
 from .shape_start import ShapeEstimate, shape_from_lengths, unknown_shape
 from .start import pose_from_keypoints
 
@@ -87,7 +87,8 @@ def first_values(
         points, confidence, convention = observed
         seen = confidence > 0
         if start == "limbs" and "betas" not in given:
-            estimate = shape_from_lengths(body, points, confidence, convention, noise_of(points, seen))
+            noise, _ = noise_and_hurry(body, points, confidence, convention, jitter_of(points, seen))
+            estimate = shape_from_lengths(body, points, confidence, convention, noise)
             values["betas"] = estimate.betas
         if start == "limbs":
             points, confidence = filled(points, seen), torch.where(seen, confidence, seen.any(0).to(confidence) * _GUESSED)
@@ -103,7 +104,7 @@ def first_values(
         values["betas"] = values["betas"].mean(0, keepdim=True)
     shared = {"betas"} if one_shape else set()
     rows = {name: 1 if name in shared else n_frames for name in values}
-    return {name: value.detach().to(device, torch.float32).expand(rows[name], -1).clone() for name, value in values.items()}, estimate
+    return {name: value.detach().to(device, torch.float32).expand(rows[name], -1).clone(memory_format=torch.contiguous_format) for name, value in values.items()}, estimate
 
 
 def _observed_keypoints(inputs: Mapping[str, BaseInput]) -> tuple[Tensor, Tensor, Any] | None:
