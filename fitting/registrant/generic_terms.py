@@ -33,6 +33,7 @@ class GenericTerms:
     def __init__(self, problem: Problem, terms: Sequence[Term]) -> None:
         self._problem = problem
         self._terms = list(terms)
+        self._parts = parts_of(problem.body)
         self.reach = max((term.handler.frame_reach() for term in terms), default=0)
 
     def costs(self, stage: "StageLeastSquares", evaluation_at: Any, pairs: Tensor | None) -> Tensors:
@@ -80,7 +81,7 @@ class GenericTerms:
         problem, body = self._problem, self._problem.body
         if _KEYPOINTS in values:
             vertices = body.vertices(**parameters) if problem.requires_verts else None  # type: ignore[attr-defined]
-            pose = body.full_pose({name: parameters[name] for name in parts_of(body)})
+            pose = body.full_pose({name: parameters[name] for name in self._parts})
             output = BodyOutput(values[_KEYPOINTS], vertices, pose)
         else:
             output = body(**parameters, return_verts=problem.requires_verts)

@@ -43,6 +43,7 @@ class Unknowns:
         n_frames: Number of frames F.
 
     Attributes:
+        parts: The joints of each part of the pose, by its name.
         turned: The parts of the pose that are turned, each with its joints.
         joints: The joints that are turned; what moves nothing may be left out.
         by_components: The parts of the pose that are given by a few components each.
@@ -54,7 +55,7 @@ class Unknowns:
         self.body = body
         self.parameters = parameters
         self.n_frames = n_frames
-        parts = parts_of(body)
+        self.parts = parts = parts_of(body)
         widths = body.parameter_shapes()
         self.turned = {name: joints for name, joints in parts.items() if widths.get(name) == 3 * len(joints) and name in free}
         self.joints = [joint for joints in self.turned.values() for joint in joints]
@@ -71,7 +72,7 @@ class Unknowns:
 
     def start(self) -> Point:
         """The point of the present parameters."""
-        pose = self.body.full_pose({name: self.parameters[name] for name in parts_of(self.body)}).detach()
+        pose = self.body.full_pose({name: self.parameters[name] for name in self.parts}).detach()
         pose = pose.expand(self.n_frames, -1).unflatten(1, (-1, 3)).permute(2, 1, 0).contiguous()
         like = pose.new_zeros
         values = [self.parameters[name].detach().expand(self.n_frames, -1).mT for name in self.frame_values]
@@ -87,7 +88,7 @@ class Unknowns:
         joints = [joint for joints in self.turned.values() for joint in joints]
         found = dict(self.parameters)
         if self.turned:
-            whole = self.body.full_pose({name: self.parameters[name] for name in parts_of(self.body)}).detach()
+            whole = self.body.full_pose({name: self.parameters[name] for name in self.parts}).detach()
             whole = whole.expand(self.n_frames, -1).unflatten(1, (-1, 3)).clone()
             whole[:, joints] = rotation_log(point.rotations[:, :, joints]).permute(2, 1, 0)
             parts = self.body.parts_of_pose((whole.flatten(1) - self.rest_pose()).contiguous())
@@ -99,9 +100,9 @@ class Unknowns:
         if not self.by_components:
             return point.rotations
         values = self.values_at(point)
-        parts = {name: values.get(name, self.parameters[name]).expand(self.n_frames, -1) for name in parts_of(self.body)}
+        parts = {name: values.get(name, self.parameters[name]).expand(self.n_frames, -1) for name in self.parts}
         pose = self.body.full_pose(parts).unflatten(1, (-1, 3)).permute(2, 1, 0)
-        joints = [joint for name in self.by_components for joint in parts_of(self.body)[name]]
+        joints = [joint for name in self.by_components for joint in self.parts[name]]
         rotations = point.rotations.clone()
         rotations[:, :, joints] = axis_angle_to_matrix(pose[:, joints], 0)
         return rotations
@@ -119,7 +120,7 @@ class Unknowns:
 
     def rest_pose(self) -> Tensor:
         """(3 J,) the pose of which all parameters are zero: relaxed hands."""
-        zeros = {name: value.new_zeros(1, value.shape[1]) for name, value in self.parameters.items() if name in parts_of(self.body)}
+        zeros = {name: value.new_zeros(1, value.shape[1]) for name, value in self.parameters.items() if name in self.parts}
         return self.body.full_pose(zeros)[0].detach()
 
 
