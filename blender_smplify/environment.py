@@ -14,8 +14,8 @@ from .core import PythonError
 
 MIN_PYTHON = (3, 11)
 MIN_TORCH = (2, 6)
-REQUIREMENTS = ("numpy>=1.26", "torch>=2.6,<3")
-"""What the worker needs."""
+REQUIREMENTS = ("numpy>=1.26", "numba>=0.61", "scipy>=1.15", "threadpoolctl>=3.5", "torch>=2.6,<3")
+"""What the worker needs, and what its compiled kernels need."""
 
 PYTHON_HINT = "Choose another Python, or press 'Build Environment'."
 PYTHON_VARIABLE = "SMPLIFY_PYTHON"

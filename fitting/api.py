@@ -40,7 +40,7 @@ def fit(
         preset: Name of a preset, path of a JSON file, or a `Preset`.
         body: File or folder of a body model, "anny", or a module (see `fitting.body.Body`); None for the default body.
         gender: "neutral", "male" or "female", before that of the preset. A file or a module that says another is not fitted.
-        device: "auto", "cpu", "cuda", ...
+        device: "auto", "cpu", "cpu-plain" (without compiled kernels), "cuda", ...
         on_progress: Called after each iteration; it stops the fit by raising `FitCancelled`.
 
     Returns:
@@ -67,7 +67,9 @@ def fit(
     observed = [input_class(points, convention, confidence) for input_class in (Keypoint3dMSEInput, Keypoint3dLimbLenInput)]
     keys = {handler.handler_key for handler in registrant.handlers}
     with threads_for(track.n_frames):
-        output = registrant([item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress, fps=track.fps)
+        output = registrant(
+            [item for item in observed if item.handler_key in keys], return_joints=True, on_progress=on_progress, fps=track.fps
+        )
 
     model_joints = output.pop("joints").cpu()
     params = {name: value.cpu() for name, value in output.items()}

@@ -51,7 +51,7 @@ def fit(
     body: Annotated[Path | None, _option('File or folder of a body model, or "anny"; by default our own body.', "FILE")] = None,
     gender: Annotated[str | None, _option("neutral, male or female; by default that of the preset.", "GENDER")] = None,
     person: Person = None,
-    device: Annotated[str, _option("auto, cpu, cuda, cuda:1, mps.", "DEVICE", show_default=True)] = "auto",
+    device: Annotated[str, _option("auto, cpu, cpu-plain, cuda, cuda:1, mps.", "DEVICE", show_default=True)] = "auto",
     fps: Fps = None,
     units: Units = None,
     up_axis: UpAxis = None,

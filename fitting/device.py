@@ -10,6 +10,9 @@ from .errors import DeviceError
 
 _FRAMES_FOR_THREADS = 5000
 
+PLAIN = "cpu-plain"
+"""Name of the CPU without compiled kernels."""
+
 
 def devices() -> list[dict[str, Any]]:
     """The devices of this machine, the fastest first: `name`, `description`, `free_memory` in bytes or None."""
@@ -24,11 +27,13 @@ def devices() -> list[dict[str, Any]]:
 
 
 def resolve_device(name: str | torch.device = "auto") -> torch.device:
-    """The device of a name: "auto" (the fastest), "cpu", "cuda", "cuda:1", "mps".
+    """The device of a name: "auto" (the fastest), "cpu", "cpu-plain" (without compiled kernels), "cuda", "cuda:1", "mps".
 
     Raises:
         DeviceError: There is no such device on this machine.
     """
+    if str(name) == PLAIN:
+        return torch.device("cpu")
     names = [device["name"] for device in devices()]
     wanted = names[0] if str(name) == "auto" else str(name)
     if wanted == "cuda":

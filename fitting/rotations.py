@@ -64,9 +64,7 @@ def rotation_log(matrix: Tensor) -> Tensor:
 
 
 def inverse_right_jacobian(axis_angle: Tensor) -> Tensor:
-    """(3, 3, ...) how the logarithm (3, ...) of a rotation changes as the rotation is turned further, from the right; its transpose, from
-    the left.
-    """
+    """(3, 3, ...) how the logarithm (3, ...) of a rotation changes as it is turned further from the right; transposed, from the left."""
     squared = axis_angle.square().sum(0)
     angle = squared.clamp_min(1e-12).sqrt()
     half = 0.5 * angle
@@ -77,7 +75,7 @@ def inverse_right_jacobian(axis_angle: Tensor) -> Tensor:
     diagonal = 1 - c * squared
     rows = [diagonal + c * x * x, xy - 0.5 * z, xz + 0.5 * y, xy + 0.5 * z, diagonal + c * y * y, yz - 0.5 * x]
     rows += [xz - 0.5 * y, yz + 0.5 * x, diagonal + c * z * z]
-    return torch.stack(rows).unflatten(0, (3, 3))
+    return torch.unflatten(torch.stack(rows), 0, (3, 3))
 
 
 def matrix_to_quaternion(matrix: Tensor) -> Tensor:

@@ -179,7 +179,7 @@ class Fitter:
 
     def _pose(self, target: Tensor, weight: Tensor) -> PoseOfFrame:
         assert self._parameters is not None
-        output = self._body(**self._parameters)
+        output = self._body(return_verts=False, **self._parameters)
         counted = (weight > 0) & self._convert.known.bool()
         squared = (self._convert(output.joints)[0] - target).square().sum(1)[counted]
         residual = float(squared.mean().sqrt()) if len(squared) else float("nan")

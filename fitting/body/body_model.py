@@ -165,10 +165,10 @@ class BodyModel(nn.Module):
         return _shaped(self.joints_template, self.joint_shapedirs[..., : self.n_betas], betas)
 
     def at_rest(self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """The joints (3, J, F) in the T-pose, and the levers (3, P, F) and weights (P, F) of what they carry; one for F if all frames agree.
+        """The joints (3, J, F) in the T-pose, and the levers (3, P, F) and weights (P, F) of what they carry; 1 for F if all agree.
 
         Args:
-            rotations: (3, 3, J, F) rotation of each joint relative to its parent: the contour of the face and pose correctives depend on them.
+            rotations: (3, 3, J, F) rotation of each joint relative to its parent: the face contour and pose correctives depend on them.
             betas: (F, S) or (1, S) shape values.
             expression: (F, E) or (1, E) expressions.
         """
@@ -201,7 +201,7 @@ class BodyModel(nn.Module):
     def vertices(self, **parameters: Tensor) -> Tensor:
         """(F, V, 3) vertices alone, metres; all parameters by name, as for `forward`."""
         values = self._complete(parameters)
-        axis_angle = self.full_pose(values).unflatten(1, (-1, 3))
+        axis_angle = torch.unflatten(self.full_pose(values), 1, (-1, 3))
         shape = self._shape(values["betas"], values.get("expression"))
         return self._vertices(shape, axis_angle, values["transl"], _shaped(self.joints_template, self.joint_shapedirs, shape))
 

@@ -11,8 +11,23 @@ from .conventions import get_convention
 from .parameters import MODEL_TYPES, PARAMETERS
 from .preset import PART_WEIGHTS, Preset
 
-_ACTS_ON = {"BetasPriorHandler": ("betas",), "Keypoint3dLimbLenHandler": ("betas",), "BodyPosePriorHandler": ("body_pose",)}
-"""Parameters on which a term depends; all of them for other handlers."""
+_TURNS = ("body_pose", "left_hand_pose", "right_hand_pose", "jaw_pose", "leye_pose", "reye_pose")
+_ACTS_ON = {
+    "BetasPriorHandler": ("betas",),
+    "Keypoint3dLimbLenHandler": ("betas",),
+    "BodyPosePriorHandler": ("body_pose",),
+    "JointToleranceHandler": _TURNS,  # the root turns freely
+    "RotationAccelerationHandler": ("global_orient", *_TURNS),
+    "RootAccelerationHandler": ("transl",),
+    "ShapeEstimateHandler": ("betas",),
+}
+"""Parameters on which a term depends, as far as the body has them; all of them for other handlers."""
+
+_STARTS = {
+    "torso": "heading, place and limb directions of the keypoints",
+    "limbs": "heading, place and limb directions of the keypoints, and the shape that their limb lengths tell",
+    "zeros": "the T-pose at the origin",
+}
 
 _INPUT_KEYS = {"Keypoint3dMSEHandler": "keypoints3d_mse", "Keypoint3dLimbLenHandler": "keypoints3d_limb_len"}
 """Keys of the inputs that a take of 3D keypoints gives."""
@@ -52,6 +67,7 @@ class StageExplained:
     Attributes:
         fits: The parameters that are fitted.
         n_iter: Largest number of iterations.
+        max_frames: It is fitted on at most this many frames; None for all of them.
         ftol: It ends when the objective changes less than this; None for never.
         terms: All terms, by handler key.
         parts: What the stage says of parts of the body: the stage key and its value.
@@ -59,6 +75,7 @@ class StageExplained:
 
     fits: tuple[str, ...]
     n_iter: int
+    max_frames: int | None
     ftol: float | None
     terms: dict[str, TermExplained]
     parts: dict[str, float | bool]
@@ -87,12 +104,13 @@ def sentences_about(preset: Preset) -> list[str]:
     name = optimizer.pop("type", "one for each parameter" if "individual_optimizer" in optimizer else "none")
     arguments = ", ".join(f"{key} {value}" for key, value in optimizer.items())
     clip = "" if preset.grad_clip is None else f"; the gradient is cut to a norm of {preset.grad_clip:g}"
-    start = "heading, place and limb directions of the keypoints" if preset.start == "torso" else "the T-pose at the origin"
     sentences = [
         f"Body: {MODEL_TYPES[preset.type]}, {body.get('gender', 'neutral')}{n_betas}, {shape}.",
         f"Optimizer: {name}{f' ({arguments})' if arguments else ''}{clip}.",
-        f"Start: {start}.",
+        f"Start: {_STARTS[preset.start]}.",
     ]
+    if preset.gate_outliers:
+        sentences.append("Keypoints far from where their neighbours in time put them count as not observed.")
     if preset.n_epochs > 1:
         sentences.append(f"The stages are run {preset.n_epochs} times.")
     if preset.ignore_keypoints:
@@ -128,6 +146,7 @@ def _explain(preset: Preset, stage: Mapping[str, Any]) -> StageExplained:
     return StageExplained(
         fits=tuple(name for name in PARAMETERS[preset.type] if stage.get(f"fit_{name}", is_fitted)),
         n_iter=stage.get("n_iter", 1),
+        max_frames=stage.get("max_frames"),
         ftol=ftol if ftol > 0 else None,
         terms=terms,
         parts={key: stage[key] for key in (*PART_WEIGHTS, "use_shoulder_hip_only") if not (stage.get(key) is None or stage[key] is False)},
@@ -142,7 +161,8 @@ def _loss_of(handler: Mapping[str, Any]) -> Mapping[str, Any]:
 def _acts_on(handler: Mapping[str, Any], preset: Preset) -> Iterable[str]:
     if handler["type"] == "ParameterPriorHandler":
         return (str(handler.get("parameter")),)
-    return _ACTS_ON.get(str(handler["type"]), PARAMETERS[preset.type])
+    every = PARAMETERS[preset.type]
+    return set(every).intersection(_ACTS_ON.get(str(handler["type"]), every))
 
 
 def _own_weight(loss: Mapping[str, Any], key: str) -> float:

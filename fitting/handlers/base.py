@@ -139,12 +139,12 @@ class BaseHandler:
         """How many frames before and after its own a row of `residuals` depends on."""
         return int(getattr(self.loss, "frame_reach", 0))
 
-    def quadratic_term(self, factor: float, **kwargs: Any) -> QuadraticTerm | None:
+    def quadratic_term(self, *args: Any, **kwargs: Any) -> QuadraticTerm | None:
         """The term in a form that solvers know by heart, or None: then its derivatives come from its residuals.
 
         Args:
-            factor: What the sum of squares is multiplied with.
-            kwargs: As for `__call__`, but parameters, keypoints and vertices.
+            args: Not used.
+            kwargs: `factor`, what the sum of squares is multiplied with; and all of `__call__` but parameters, keypoints and vertices.
         """
         return None
 

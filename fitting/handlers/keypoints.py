@@ -162,7 +162,6 @@ class Keypoint3dMSEHandler(MatchedKeypointHandler):
             "keypoint_weight": weights,
         }
 
-
     def quadratic_term(
         self,
         factor: float,

@@ -40,7 +40,7 @@ class _PriorHandler(BaseHandler):
         """Whether the handler is used only with an input of its key: never."""
         return False
 
-    def loss_arguments(self, **kwargs: Any) -> tuple[Tensor]:
+    def loss_arguments(self, **kwargs: Any) -> tuple[Tensor, ...]:
         """The parameter: a prior takes it first, whatever it calls it.
 
         Raises:

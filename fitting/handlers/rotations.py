@@ -50,13 +50,13 @@ class JointToleranceHandler(_MotionHandler):
     ) -> None:
         super().__init__(prior_loss, handler_key, device, logger)
 
-    def loss_arguments(self, model_full_pose: Tensor, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], **_: Any) -> dict[str, Any]:
+    def loss_arguments(
+        self, model_full_pose: Tensor, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], **_: Any
+    ) -> dict[str, Any]:
         """The pose, the rest pose and the names of the joints."""
         return {"full_pose": model_full_pose, "rest_pose": model_rest_pose, "joint_names": model_joint_names}
 
-    def quadratic_term(
-        self, factor: float, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], **_: Any
-    ) -> QuadraticTerm | None:
+    def quadratic_term(self, factor: float, model_rest_pose: Tensor, model_joint_names: tuple[str, ...], **_: Any) -> QuadraticTerm | None:
         """The term as solvers know it; see `BaseHandler.quadratic_term`."""
         if type(self.loss) is not JointToleranceLoss:
             return None

@@ -85,8 +85,7 @@ def inverse_right_jacobian_of(q, out):  # type: ignore[no-untyped-def]
     else:
         half = F(0.5) * math.sqrt(squared)
         sine = math.sin(half)
-        if sine < F(1e-6):
-            sine = F(1e-6)
+        sine = max(sine, F(1e-6))
         c = (F(1) - half * math.cos(half) / sine) / squared
     diagonal = F(1) - c * squared
     out[0, 0] = diagonal + c * x * x

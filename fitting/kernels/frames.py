@@ -53,7 +53,7 @@ def fit_frames(  # type: ignore[no-untyped-def]
     turns, new_turns = np.empty((n_active, 3), F), np.empty((n_active, 3), F)
     moments, forces, torques = np.empty((n_joints, 10), F), np.empty((n_joints, 3), F), np.empty((n_joints, 3), F)
     arms, shares_of = np.empty((n_active, 3), F), np.empty(n_active, F)
-    H = np.zeros((n_active, ancestors.shape[1] + 1, 3, 3), F)  # noqa: N806 - as in every textbook
+    H = np.zeros((n_active, ancestors.shape[1] + 1, 3, 3), F)
     gradient, step = np.empty((n_active + 1, 3), F), np.empty((n_active + 1, 3), F)
     inverses, last = np.empty((n_active, 3, 3), F), np.empty((3, 3), F)
     inverse, change, root = np.empty((3, 3), F), np.empty((3, 3), F), np.empty(3, F)

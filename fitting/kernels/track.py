@@ -24,7 +24,9 @@ _UNKNOWNS = "int32[::1], int32[::1], int32[:,::1], int32[::1], boolean[::1], boo
 _DATA = "float32[:,:,::1], float32[:,::1], float32[::1]"
 _MOTION = "float32[::1], float32, float32[:,:,:,::1], float32[:,::1]"
 COST_SIGNATURE = f"float64({_TREE}, {_UNKNOWNS}, {_DATA}, {_MOTION}, float32[:,:,::1], float32[:,:,::1])"
-ASSEMBLE_SIGNATURE = f"void({_TREE}, {_UNKNOWNS}, {_DATA}, {_MOTION}, float32[:,:,::1], float32[:,:,::1], float32, float32[:,::1], float32[:,::1])"
+ASSEMBLE_SIGNATURE = (
+    f"void({_TREE}, {_UNKNOWNS}, {_DATA}, {_MOTION}, float32[:,:,::1], float32[:,:,::1], float32, float32[:,::1], float32[:,::1])"
+)
 MOVE_SIGNATURE = (
     "void(int32[::1], float32[:,:,::1], int32[::1], boolean, float32[:,::1], float32[:,:,:,::1], float32[:,::1], "
     "float32[:,:,:,::1], float32[:,::1])"
@@ -59,7 +61,19 @@ def track_cost(  # type: ignore[no-untyped-def]
         place = f if len(levers) > 1 else 0
         pose(parents, offsets[f if len(offsets) > 1 else 0], rotations[f], world, places)
         total += compare(
-            starts, joints, weights[place], levers[place], targets[f], importance[f], bends, roots[f], world, places, parts, errors, effective
+            starts,
+            joints,
+            weights[place],
+            levers[place],
+            targets[f],
+            importance[f],
+            bends,
+            roots[f],
+            world,
+            places,
+            parts,
+            errors,
+            effective,
         )
         total += compare_turns(active, usual, shares, rotations[f], turns[f])
         if f == 0:
@@ -92,7 +106,7 @@ def assemble(  # type: ignore[no-untyped-def]
     parts, errors, effective = np.empty((len(joints), 3), F), np.empty((n_points, 3), F), np.empty(n_points, F)
     moments, forces, torques = np.empty((n_joints, 10), F), np.empty((n_joints, 3), F), np.empty((n_joints, 3), F)
     arms, shares_of = np.empty((n_active, 3), F), np.empty(n_active, F)
-    H = np.zeros((n_active, ancestors.shape[1] + 1, 3, 3), F)  # noqa: N806 - as in every textbook
+    H = np.zeros((n_active, ancestors.shape[1] + 1, 3, 3), F)
     gradient, inverse, change = np.empty((n_active + 1, 3), F), np.empty((3, 3), F), np.empty((3, 3), F)
     # How the three turns of an acceleration, of the frame before last, the last and this one, change with the unknowns.
     worlds = np.empty((3, n_active, 3, 3), F)
@@ -104,7 +118,19 @@ def assemble(  # type: ignore[no-untyped-def]
         place = f if len(levers) > 1 else 0
         pose(parents, offsets[f if len(offsets) > 1 else 0], rotations[f], world, places)
         compare(
-            starts, joints, weights[place], levers[place], targets[f], importance[f], bends, roots[f], world, places, parts, errors, effective
+            starts,
+            joints,
+            weights[place],
+            levers[place],
+            targets[f],
+            importance[f],
+            bends,
+            roots[f],
+            world,
+            places,
+            parts,
+            errors,
+            effective,
         )
         mass = normal_equations(
             parents, starts, joints, weights[place], active, slot, ancestors, depths, rigid,

@@ -36,7 +36,7 @@ class JointToleranceLoss(Loss):
             joint_names: Names of the J joints.
         """
         joints, usual, shares = self.usual(rest_pose, joint_names)
-        rotations = axis_angle_to_matrix(full_pose.unflatten(1, (-1, 3))[:, joints])
+        rotations = axis_angle_to_matrix(torch.unflatten(full_pose, 1, (-1, 3))[:, joints])
         return (matrix_to_axis_angle(usual.mT @ rotations) * shares).flatten(1)
 
     def usual(self, rest_pose: Tensor, joint_names: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -44,7 +44,7 @@ class JointToleranceLoss(Loss):
         entries = {index: entry for index, name in enumerate(joint_names) if (entry := entry_of(name, tuple(TOLERANCES)))}
         turns, tolerances = rest_pose.new_tensor([TOLERANCES[entry] for entry in entries.values()]).unbind(1)
         joints = torch.tensor(list(entries), device=rest_pose.device)
-        usual = axis_angle_to_matrix(rest_pose.unflatten(0, (-1, 3))[joints]) @ axis_angle_to_matrix(turns)
+        usual = axis_angle_to_matrix(torch.unflatten(rest_pose, 0, (-1, 3))[joints]) @ axis_angle_to_matrix(turns)
         return joints, usual, 1 / (tolerances * self.scale)
 
 
@@ -77,7 +77,7 @@ class RotationAccelerationLoss(Loss):
         """
         if len(full_pose) < 3:
             return 0 * full_pose
-        rotations = axis_angle_to_matrix(full_pose.unflatten(1, (-1, 3)))
+        rotations = axis_angle_to_matrix(torch.unflatten(full_pose, 1, (-1, 3)))
         steps = matrix_to_axis_angle(rotations[:-1].mT @ rotations[1:])
         edge = torch.zeros_like(full_pose[:1])
         return torch.cat([edge, (steps.diff(dim=0) * self.shares(full_pose, joint_names, fps, hurry)[:, None]).flatten(1), edge])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import PresetError
 from ..registry import Registry
-from .least_squares import StageLeastSquares
+from .least_squares.stage import StageLeastSquares
 from .problem import Problem
 
 EVENTS = ("before_optimize", "before_stage", "before_evaluate", "after_evaluate", "after_stage", "after_optimize")

@@ -47,7 +47,8 @@ def observations(inputs: Mapping[str, BaseInput], body: Body, gate_outliers: boo
         body: The body, whose limbs keep their lengths: how these vary in the keypoints tells noise from motion.
         gate_outliers: Whether points far from where their neighbours in time put them count as not observed.
     """
-    found, notes, hurries = dict(inputs), [], [1.0]
+    found, hurries = dict(inputs), [1.0]
+    notes: list[str] = []
     for key, item in inputs.items():
         if isinstance(item, Keypoint3dInput):
             twin = copy.copy(item)
@@ -127,7 +128,8 @@ def outliers(points: Tensor, seen: Tensor, jitter: Tensor) -> Tensor:
     near = torch.where((far | ~seen)[..., None], median, points)  # neighbours that are suspects themselves do not testify
     padded = _continued(near, 2)
     curve = (4 * (padded[1:-3] + padded[3:-1]) - padded[:-4] - padded[4:]) / 6
-    return far & seen & ((points - curve).norm(dim=-1) > limit)
+    is_outlier: Tensor = far & seen & ((points - curve).norm(dim=-1) > limit)
+    return is_outlier
 
 
 def _continued(points: Tensor, n_frames: int) -> Tensor:

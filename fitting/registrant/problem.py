@@ -12,10 +12,10 @@ from ..data.bodies import JOINT_NAMES
 from ..handlers import BaseHandler, BaseInput
 from ..handlers.quadratic_terms import FrameTerm, QuadraticTerm, RotationAccelerationTerm, RotationTerm, SharedTerm
 from ..losses import Loss
-from .unknowns import Unknowns
+from .least_squares.unknowns import Unknowns
 
 if TYPE_CHECKING:
-    from .least_squares import StageLeastSquares
+    from .least_squares.stage import StageLeastSquares
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,9 @@ class Problem:
         Raises:
             FittingError: A term is no sum of squares.
         """
-        from .generic_terms import GenericTerms  # noqa: PLC0415 - these two build on this module
-        from .least_squares import StageLeastSquares, can_be_placed  # noqa: PLC0415
+        from .least_squares.carriers import can_be_placed  # noqa: PLC0415 - these build on this module
+        from .least_squares.generic_terms import GenericTerms  # noqa: PLC0415
+        from .least_squares.stage import StageLeastSquares  # noqa: PLC0415
 
         given = {
             "model_joints_convention": self.body.keypoint_convention,

@@ -60,8 +60,9 @@ def shape_from_lengths(body: Body, keypoints: Tensor, confidence: Tensor, conven
     lengths, deviation = lengths[known], (variance / counts.clamp_min(1) + LENGTH_ERROR**2).sqrt()[known]
 
     def lengths_of(betas: Tensor) -> Tensor:
-        joints = body.rest_joints(betas) if hasattr(body, "rest_joints") else body(betas=betas).joints
-        return (joints[:, first_joint] - joints[:, second_joint]).norm(dim=-1)
+        joints: Tensor = body.rest_joints(betas) if hasattr(body, "rest_joints") else body(betas=betas).joints
+        lengths: Tensor = (joints[:, first_joint] - joints[:, second_joint]).norm(dim=-1)
+        return lengths
 
     betas, steps = start, 0.5 * torch.eye(n_betas).to(start)
     eye = torch.eye(n_betas, dtype=torch.float64)

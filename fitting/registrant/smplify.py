@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..body import BodyOutput, build_body_model
 from ..data.parameters import MODEL_TYPES, PARAMETERS
 from ..data.preset import INFO_LEVELS, STARTS, check_stage
-from ..device import resolve_device
+from ..device import PLAIN, resolve_device
 from ..errors import PresetError, did_you_mean
 from ..handlers import BaseHandler, BaseInput, build_handler
 from ..progress import Progress, ProgressCallback
@@ -39,13 +39,14 @@ class SMPLify:
     Args:
         body_model: Config of a body model, or a module.
         stages: Stage configs, run in order; keys as in the presets.
-        optimizer: `type`, "LevenbergMarquardt" or a class of `torch.optim` or its name, and its arguments; fresh for each stage. With `individual_optimizer`
+        optimizer: `type`, "LevenbergMarquardt", a class of `torch.optim` or its name, and its arguments; fresh for each stage. With
+            `individual_optimizer`
             also `{parameter}_optimizer` and `default_optimizer`, each with a type; a stage then fits what it names only.
         handlers: Handlers or their configs, one for each term.
         n_epochs: How many times the stages are run.
         use_one_betas_per_video: One shape for all frames.
         ignore_keypoints: Keypoints of the body that get no weight.
-        device: "auto", "cpu", "cuda", ...
+        device: "auto", "cpu", "cpu-plain" (without compiled kernels), "cuda", ...
         hooks: Hooks or their configs, see `SMPLifyBaseHook`; or callables `hook(event, registrant, **what)`.
         verbose: Whether losses are logged.
         info_level: "stage" or "step": how often.
@@ -108,7 +109,7 @@ class SMPLify:
         if self.individual_optimizer:
             self.solver = IndividualOptimizers(optimizer, grad_clip, self.OPTIM_PARAM, TERMS_OF)
         elif optimizer.get("type") in (LevenbergMarquardt.name, LevenbergMarquardt):
-            self.solver = LevenbergMarquardt(optimizer)
+            self.solver = LevenbergMarquardt({**optimizer, "kernels": False} if str(device) == PLAIN else optimizer)
         else:
             self.solver = TorchOptimizer(optimizer, grad_clip)
         self._check()
@@ -165,7 +166,7 @@ class SMPLify:
         for number, (epoch, index) in enumerate(runs):
             stage = {**self.stages[index], "epoch_idx": epoch, "stage_idx": index}
             self.hooks.call("before_stage", **given, stage_config=stage)
-            chosen = _spread_frames(stage.get("max_frames"), n_frames, inputs)
+            chosen = _spread_frames(stage.get("max_frames"), n_frames, inputs, self.device)
             here, its_inputs = parameters, inputs
             if chosen is not None:
                 here = {name: value[chosen].clone() if len(value) == n_frames else value for name, value in parameters.items()}
@@ -347,11 +348,11 @@ def build_registrant(config: Mapping[str, Any]) -> Any:
     return REGISTRANTS.build(config)
 
 
-def _spread_frames(most: int | None, n_frames: int, inputs: Mapping[str, BaseInput]) -> Tensor | None:
+def _spread_frames(most: int | None, n_frames: int, inputs: Mapping[str, BaseInput], device: torch.device) -> Tensor | None:
     """(N,) frames, evenly spread, for a stage that is content with so many; None for all of them."""
     if most is None or n_frames <= most:
         return None
-    frames = torch.linspace(0, n_frames - 1, most).round().long()
+    frames = torch.linspace(0, n_frames - 1, most).round().long().to(device)
     return None if any(item.only(frames[:1]) is None for item in inputs.values()) else frames
 
 

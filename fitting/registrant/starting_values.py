@@ -104,7 +104,10 @@ def first_values(
         values["betas"] = values["betas"].mean(0, keepdim=True)
     shared = {"betas"} if one_shape else set()
     rows = {name: 1 if name in shared else n_frames for name in values}
-    return {name: value.detach().to(device, torch.float32).expand(rows[name], -1).clone(memory_format=torch.contiguous_format) for name, value in values.items()}, estimate
+    return {
+        name: value.detach().to(device, torch.float32).expand(rows[name], -1).clone(memory_format=torch.contiguous_format)
+        for name, value in values.items()
+    }, estimate
 
 
 def _observed_keypoints(inputs: Mapping[str, BaseInput]) -> tuple[Tensor, Tensor, Any] | None:

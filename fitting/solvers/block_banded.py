@@ -43,11 +43,11 @@ def solve_banded(hessian: Tensor, coupling: tuple[Tensor, ...], right: Tensor) -
     # Frames that are not there are coupled to nothing, with a matrix of ones: their solution is zero.
     diagonal = hessian.new_zeros(n_blocks, reach, width, reach, width)
     above = hessian.new_zeros(max(n_blocks - 1, 0), reach, width, reach, width)  # rows: a block; columns: the next one
-    padded = torch.cat([hessian, torch.eye(width).to(hessian).expand(padding, -1, -1)]).unflatten(0, (n_blocks, reach))
+    padded = torch.unflatten(torch.cat([hessian, torch.eye(width).to(hessian).expand(padding, -1, -1)]), 0, (n_blocks, reach))
     for place in range(reach):
         diagonal[:, place, :, place] = padded[:, place]
     for distance, blocks in enumerate(coupling, 1):
-        full = torch.cat([blocks, blocks.new_zeros(n_blocks * reach - len(blocks), width, width)]).unflatten(0, (n_blocks, reach))
+        full = torch.unflatten(torch.cat([blocks, blocks.new_zeros(n_blocks * reach - len(blocks), width, width)]), 0, (n_blocks, reach))
         for place in range(reach):
             other = place + distance
             if other < reach:

@@ -45,7 +45,9 @@ class LevenbergMarquardt:
             is_right = isinstance(value, bool) if key == "kernels" else isinstance(value, int | float) and not isinstance(value, bool)
             least = {"damping": 0.0, "chunk": 3, "overlap": 0}.get(key, 0)
             if not is_right or (key != "kernels" and not (math.isfinite(value) and value >= least)):
-                raise PresetError(f"LevenbergMarquardt has {key} = {value!r}, expected {'true or false' if key == 'kernels' else 'a number'}.")
+                raise PresetError(
+                    f"LevenbergMarquardt has {key} = {value!r}, expected {'true or false' if key == 'kernels' else 'a number'}."
+                )
         self.damping = float(values["damping"])
         self.chunk, self.overlap = int(values["chunk"]), int(values["overlap"])
         self.kernels = bool(values["kernels"])
@@ -167,8 +169,8 @@ def _step(equations: NormalEquations, damping: Tensor) -> tuple[Tensor, Tensor |
         if equations.coupling:
             step, solved = solve_banded(damped, equations.coupling, right)
             return step, None, solved
-        step, solved = solve_frames(damped, right[..., None])
-        return step[..., 0], None, bool(solved.all())
+        steps, frames_solved = solve_frames(damped, right[..., None])
+        return steps[..., 0], None, bool(frames_solved.all())
     assert equations.shared_hessian is not None
     assert equations.shared_gradient is not None
     cross, n_shared = equations.cross, equations.cross.shape[-1]

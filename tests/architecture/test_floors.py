@@ -14,14 +14,17 @@ FITTING, EXTENSION = ROOT / "fitting", ROOT / "blender_smplify"
 FLOORS = {
     "errors": 0, "progress": 0, "protocol": 0, "registry": 0,
     "data": 1,
-    "body": 2, "device": 2, "handlers": 2, "losses": 2, "rotations": 2, "solvers": 2,
+    "body": 2, "device": 2, "handlers": 2, "kernels": 2, "losses": 2, "rotations": 2, "solvers": 2,
     "registrant": 3,
-    "__main__": 4, "api": 4, "cli": 4, "terminal": 4, "worker": 4,
+    "__main__": 4, "api": 4, "cli": 4, "stream": 4, "terminal": 4, "worker": 4,
 }  # fmt: skip
 """Floor of each room of `fitting`. The package itself, `fitting/__init__.py`, is on floor 0: it loads names when they are used."""
 
 PACKAGES = {0: set(), 1: {"numpy"}, 2: {"numpy", "torch"}, 3: {"numpy", "torch"}, 4: {"numpy", "torch", "typer", "rich"}}
 """What each floor may import from outside, beside the standard library."""
+
+ROOM_PACKAGES = {"kernels": {"numba", "scipy", "threadpoolctl"}}
+"""What a room may import beyond its floor: packages of an extra, which no other room may need."""
 
 
 def python_files(folder: Path) -> list[Path]:
@@ -73,8 +76,8 @@ def breaches_of_fitting(relative: Path, source: str) -> Iterator[str]:
             yield f"{where}: fitting never imports bpy"
         elif root == "fitting":
             yield f"{where}: fitting imports itself relatively; inside Blender it has another name"
-        elif root not in sys.stdlib_module_names and root not in PACKAGES[floor]:
-            allowed = sorted(PACKAGES[floor]) or "the standard library"
+        elif root not in sys.stdlib_module_names and root not in PACKAGES[floor] | ROOM_PACKAGES.get(room, set()):
+            allowed = sorted(PACKAGES[floor] | ROOM_PACKAGES.get(room, set())) or "the standard library"
             yield f"{where}: {root!r} is imported on floor {floor}, which may import {allowed} only"
 
 
@@ -141,6 +144,14 @@ def test_every_room_is_there() -> None:
         ("worker.py", "import bpy", "fitting/worker.py:1: fitting never imports bpy"),
         ("registrant/problem.py", "import rich", "fitting/registrant/problem.py:1: 'rich' is imported on floor 3, "),
         ("__init__.py", "from .api import fit", "fitting/__init__.py:1: 'api' (floor 4) is imported on floor 0; "),
+        ("solvers/block_banded.py", "import scipy", "fitting/solvers/block_banded.py:1: 'scipy' is imported on floor 2, "),
+        ("registrant/compiled.py", "import numba", "fitting/registrant/compiled.py:1: 'numba' is imported on floor 3, "),
+        (
+            "kernels/track.py",
+            "import sklearn",
+            "fitting/kernels/track.py:1: 'sklearn' is imported on floor 2, "
+            "which may import ['numba', 'numpy', 'scipy', 'threadpoolctl', 'torch'] only",
+        ),
         ("attic.py", "", "fitting/attic.py:1: the room 'attic' has no floor; give it one in FLOORS"),
     ],
 )
@@ -157,6 +168,7 @@ def test_breaches_of_fitting_are_named(file: str, source: str, expected: str) ->
             "import json\nimport numpy as np\nfrom ...errors import TrackError\nfrom ..files import read_npz\nfrom .track import X",
         ),
         ("registrant/smplify.py", "import torch\nfrom ..data.preset import check_stage\nfrom .problem import Problem"),
+        ("kernels/track.py", "import numba\nimport numpy as np\nfrom scipy.linalg import solveh_banded\nimport threadpoolctl"),
         ("__init__.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .api import fit"),
     ],
 )

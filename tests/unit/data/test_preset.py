@@ -27,13 +27,14 @@ VALUES = {
     "ignore_keypoints": ["nose"],
     "grad_clip": 1.0,
     "start": "zeros",
+    "gate_outliers": True,
     "verbose": True,
     "info_level": "step",
 }
 """No value is the default of its key."""
 
 CONFIGS = Path(__file__).parents[2] / "data" / "configs"
-SHIPPED = {"smplify", "xrmocap_smplify"}
+SHIPPED = {"fast", "smplify", "smplifyh", "smplifyx", "xrmocap_smplify", "xrmocap_smplifyx"}
 
 
 def mine(**change):
@@ -85,6 +86,7 @@ def test_defaults():
     preset = Preset.from_dict({"handlers": HANDLERS, "stages": [{}]})
     assert (preset.name, preset.type, preset.n_epochs, preset.grad_clip, preset.start) == ("preset", "SMPLify", 1, None, "torso")
     assert (preset.use_one_betas_per_video, preset.verbose, preset.info_level, preset.ignore_keypoints) == (True, False, "stage", ())
+    assert preset.gate_outliers is False
 
 
 @pytest.mark.parametrize(
@@ -104,10 +106,12 @@ def test_defaults():
         ({"grad_clip": 0}, "The preset 'mine' has grad_clip = 0, expected a number above 0, or null."),
         ({"grad_clip": "1"}, "The preset 'mine' has grad_clip = '1', expected a number above 0, or null."),
         ({"grad_clip": math.nan}, "The preset 'mine' has grad_clip = nan, expected a number above 0, or null."),
-        ({"start": "hips"}, "The preset 'mine' has start = 'hips', expected one of torso, zeros."),
+        ({"start": "hips"}, "The preset 'mine' has start = 'hips', expected one of torso, limbs, zeros."),
         ({"info_level": 1}, "The preset 'mine' has info_level = 1, expected one of stage, step."),
         ({"use_one_betas_per_video": 1}, "The preset 'mine' has use_one_betas_per_video = 1, expected true or false."),
         ({"description": 5}, "The preset 'mine' has description = 5, expected a text."),
+        ({"gate_outliers": 1}, "The preset 'mine' has gate_outliers = 1, expected true or false."),
+        ({"gate_outliers": None}, "The preset 'mine' has gate_outliers = None, expected true or false."),
         ({"verbose": "yes"}, "The preset 'mine' has verbose = 'yes', expected true or false."),
         ({"body_model": "SMPL"}, "The preset 'mine' has body_model = 'SMPL', expected {...}."),
         ({"optimizer": None}, "The preset 'mine' has optimizer = None, expected {...}."),
@@ -133,6 +137,10 @@ def test_sentences(change, sentence):
         ("n_iter", -1, "a whole number from 0"),
         ("n_iter", 2.0, "a whole number from 0"),
         ("n_iter", True, "a whole number from 0"),
+        ("max_frames", 0, "a whole number from 1"),
+        ("max_frames", 2.5, "a whole number from 1"),
+        ("max_frames", True, "a whole number from 1"),
+        ("max_frames", None, "a whole number from 1"),
         ("ftol", "small", "a number"),
         ("ftol", math.inf, "a number"),
         ("fit_betas", 1, "true or false"),
@@ -157,6 +165,7 @@ def test_wrong_values_in_a_stage(key, value, expected):
     ("key", "nearest"),
     [
         ("n_iters", "n_iter"),
+        ("max_frame", "max_frames"),
         ("fit_beta", "fit_betas"),
         ("point_weight", "points_weight"),
         ("shape_reducton", "shape_reduction"),
@@ -173,6 +182,7 @@ def test_right_values_in_a_stage():
     stage = {
         "n_iter": 0,
         "ftol": -1,
+        "max_frames": 1,
         "fit_transl": False,
         "points_weight": 0,
         "shape_weight": 1e9,
@@ -283,9 +293,8 @@ def test_a_missing_preset(name, hint):
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_shipped_presets(name):
     """They are valid, without a warning; nothing is lost on the way through a file; and their configs build."""
-    from fitting import build_handler
+    from fitting import build_handler, build_registrant
     from fitting.body import build_body_model
-    from fitting.solvers import TorchOptimizer
 
     preset = load_preset(name)
     assert preset.warnings() == []
@@ -295,7 +304,8 @@ def test_shipped_presets(name):
     assert all(preset.to_dict().get(key, getattr(preset, key)) == value for key, value in written.items())
     assert [build_handler(handler).handler_key for handler in preset.handlers] == handler_keys_of(preset.handlers)
     assert build_body_model(preset.body_model).n_betas == preset.body_model["num_betas"]
-    TorchOptimizer(preset.optimizer, preset.grad_clip)
+    solver = build_registrant({**preset.registrant_config(), "device": "cpu"}).solver
+    assert type(solver).__name__ == ("TorchOptimizer" if name.startswith("xrmocap") else "LevenbergMarquardt")
 
 
 def test_a_preset_with_a_base(tmp_path):

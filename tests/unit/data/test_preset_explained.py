@@ -25,6 +25,7 @@ def only(*names):
 def test_defaults_of_a_stage():
     (stage,) = explain_stages(preset())
     assert (stage.fits, stage.n_iter, stage.ftol, stage.parts) == (("global_orient", "transl", "body_pose", "betas"), 1, 1e-4, {})
+    assert stage.max_frames is None
     term = stage.terms["keypoints3d_mse"]
     assert (term.weight, term.reduction, term.is_own_weight) == (1.0, "sum", True)
     assert term.acts_on == {"global_orient", "transl", "body_pose", "betas"}
@@ -32,11 +33,11 @@ def test_defaults_of_a_stage():
 
 def test_what_a_stage_says():
     values = {
-        **{"n_iter": 7, "ftol": 0, "fit_transl": False, "keypoints3d_mse_weight": 0, "shape_weight": 2, "shape_reduction": "none"},
+        **{"n_iter": 7, "ftol": 0, "max_frames": 60, "fit_transl": False, "keypoints3d_mse_weight": 0, "shape_weight": 2, "shape_reduction": "none"},
         **{"body_weight": 0.0, "hip_weight": None, "hand_weight": 2, "use_shoulder_hip_only": False},
     }
     _, stage = explain_stages(preset([POINTS, LIMBS, SHAPE], [{}, values]))
-    assert (stage.fits, stage.n_iter, stage.ftol) == (("global_orient", "body_pose", "betas"), 7, None)
+    assert (stage.fits, stage.n_iter, stage.ftol, stage.max_frames) == (("global_orient", "body_pose", "betas"), 7, None, 60)
     assert stage.parts == {"body_weight": 0.0, "hand_weight": 2}
     assert [(term.key, term.weight, term.reduction, term.is_own_weight) for term in stage.active] == [
         ("keypoints3d_limb_len", 3.0, "sum", True),
@@ -62,6 +63,24 @@ def test_a_prior_of_one_parameter_acts_on_it():
     assert stage.terms["jaw"].acts_on == {"jaw_pose"}
 
 
+@pytest.mark.parametrize(
+    ("term", "of_a_body", "more_with_hands_and_face"),
+    [
+        ("JointTolerance", {"body_pose"}, True),
+        ("RotationAcceleration", {"global_orient", "body_pose"}, True),
+        ("RootAcceleration", {"transl"}, False),
+        ("ShapeEstimate", {"betas"}, False),
+    ],
+)
+def test_what_terms_of_the_motion_and_the_shape_act_on(term, of_a_body, more_with_hands_and_face):
+    handler = {"handler_key": "term", "type": f"{term}Handler", "prior_loss": {"type": f"{term}Loss"}}
+    (stage,) = explain_stages(preset([POINTS, handler]))
+    assert stage.terms["term"].acts_on == of_a_body
+    (stage,) = explain_stages(preset([POINTS, handler], type="SMPLifyX"))
+    more = {"left_hand_pose", "right_hand_pose", "jaw_pose", "leye_pose", "reye_pose"} if more_with_hands_and_face else set()
+    assert stage.terms["term"].acts_on == of_a_body | more
+
+
 @pytest.mark.parametrize("weight", ["1", None, True, [1]])
 def test_a_loss_with_a_wrong_weight(weight):
     with pytest.raises(PresetError) as raised:
@@ -74,6 +93,10 @@ def test_sentences():
         "Body: smpl, neutral, one shape for all frames.",
         "Optimizer: LBFGS.",
         "Start: heading, place and limb directions of the keypoints.",
+    ]
+    assert sentences_about(preset(start="limbs", gate_outliers=True))[2:] == [
+        "Start: heading, place and limb directions of the keypoints, and the shape that their limb lengths tell.",
+        "Keypoints far from where their neighbours in time put them count as not observed.",
     ]
     everything = preset(
         type="SMPLifyH",
@@ -99,6 +122,11 @@ def test_nothing_is_odd():
     assert oddities(preset([POINTS, LIMBS, POSE], stages)) == []
 
 
+ESTIMATE = {
+    "handler_key": "shape_estimate",
+    "type": "ShapeEstimateHandler",
+    "prior_loss": {"type": "ShapeEstimateLoss", "reduction": "sum"},
+}
 MANY_VIEWS = {**POINTS, "handler_key": "keypoints2d_mse", "type": "MultiviewKeypoint2dMSEHandler"}
 
 
@@ -132,6 +160,12 @@ MANY_VIEWS = {**POINTS, "handler_key": "keypoints2d_mse", "type": "MultiviewKeyp
             ],
         ),
         ([POINTS, SHAPE], [{"shape_reduction": "sum"}], {}, []),
+        (
+            [POINTS, ESTIMATE],
+            [{}, {"fit_betas": False}],
+            {"start": "limbs"},
+            ["Stage 1 has terms that depend on nothing it fits: shape_estimate."],
+        ),
         (
             [POINTS],
             [{}],

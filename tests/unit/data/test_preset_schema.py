@@ -56,7 +56,15 @@ def test_choices():
 
 def test_keys_of_a_stage():
     fit_keys = {f"fit_{parameter}" for parameter in EVERY_PARAMETER}
-    assert set(DEFINITIONS["stage"]["properties"]) == {"n_iter", "ftol", "use_shoulder_hip_only", *fit_keys, *PART_WEIGHTS}
+    others = {"n_iter", "ftol", "max_frames", "use_shoulder_hip_only"}
+    assert set(DEFINITIONS["stage"]["properties"]) == {*others, *fit_keys, *PART_WEIGHTS}
+
+
+def test_arguments_of_levenberg_marquardt():
+    from fitting.solvers import LevenbergMarquardt
+
+    properties = DEFINITIONS["optimizer"]["properties"]
+    assert {key: properties[key]["default"] for key in ("damping", "chunk", "overlap", "kernels")} == LevenbergMarquardt._DEFAULTS
 
 
 def test_keys_of_a_body():
@@ -79,6 +87,8 @@ RIGHT = [
     {},
     {"$schema": "../fitting/data/preset.schema.json", "name": "x"},
     {"type": "SMPLify", "description": "Mine.", "n_epochs": 3, "grad_clip": 2, "start": "zeros", "verbose": True, "info_level": "step"},
+    {"start": "limbs", "gate_outliers": True},
+    {"start": "torso", "gate_outliers": False},
     {"grad_clip": None, "ignore_keypoints": ["nose"], "use_one_betas_per_video": False},
     {"body_model": {"type": "SMPL", "gender": "male", "num_betas": 4}, "optimizer": {"type": "Adam", "lr": 0.1, "betas": [0.9, 0.99]}},
     {"type": "SMPLifyH", "stages": [{"fit_left_hand_pose": False}]},
@@ -90,6 +100,8 @@ RIGHT = [
             {"n_iter": 0, "ftol": -1, "fit_betas": False, "shape_weight": 0, "shape_reduction": "none"},
             {"shoulder_weight": None, "hip_weight": 2, "foot_weight": None, "body_weight": 0, "face_weight": 1.5, "hand_weight": 0},
             {"use_shoulder_hip_only": True, "no_such_term_weight": 0},
+            {"max_frames": 1},
+            {"max_frames": 60, "fit_betas": True},
         )
     ),
 ]
@@ -126,6 +138,11 @@ WRONG = [
     {"grad_clip": "1"},
     {"grad_clip": True},
     {"start": "hips"},
+    {"start": "limb"},
+    {"start": None},
+    {"gate_outliers": 1},
+    {"gate_outliers": None},
+    {"gate_outlier": True},
     {"info_level": 1},
     {"use_one_betas_per_video": 1},
     {"verbose": "yes"},
@@ -142,6 +159,12 @@ WRONG = [
             ("n_iter", -1),
             ("n_iter", True),
             ("n_iter", "3"),
+            ("max_frames", 0),
+            ("max_frames", 2.5),
+            ("max_frames", True),
+            ("max_frames", None),
+            ("max_frames", "60"),
+            ("max_frame", 60),
             ("ftol", "small"),
             ("ftol", None),
             ("fit_betas", 1),
@@ -168,6 +191,65 @@ def test_wrong_presets_are_refused_by_both(change):
         Preset.from_dict(values)
 
 
+SOLVER = {"type": "LevenbergMarquardt"}
+
+
+@pytest.mark.parametrize("arguments", [{}, {"damping": 0, "chunk": 3}, {"damping": 0.5, "chunk": 1000, "overlap": 0, "kernels": False}])
+def test_right_arguments_of_levenberg_marquardt(arguments):
+    from fitting.solvers import LevenbergMarquardt
+
+    LevenbergMarquardt({**SOLVER, **arguments})
+    assert VALIDATOR.is_valid({**VALUES, "optimizer": {**SOLVER, **arguments}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("damping", -1),
+        ("damping", "1"),
+        ("damping", True),
+        ("chunk", 2),
+        ("chunk", None),
+        ("overlap", -1),
+        ("overlap", "60"),
+        ("kernels", 1),
+        ("kernels", None),
+    ],
+)
+def test_wrong_arguments_of_levenberg_marquardt(key, value):
+    from fitting.solvers import LevenbergMarquardt
+
+    with pytest.raises(PresetError, match=f"LevenbergMarquardt has {key} = "):
+        LevenbergMarquardt({**SOLVER, key: value})
+    assert not VALIDATOR.is_valid({**VALUES, "optimizer": {**SOLVER, key: value}})
+
+
+KEYPOINTS = {"type": "Keypoint3dMSEHandler", "handler_key": "keypoints3d_mse", "mse_loss": {"type": "KeypointMSELoss"}}
+
+
+@pytest.mark.parametrize("noise", [None, "estimated", 0.004, 1])
+def test_right_noise(noise):
+    from fitting.handlers import build_handler
+
+    assert build_handler({**KEYPOINTS, "noise": noise}).noise == noise
+    assert VALIDATOR.is_valid({**VALUES, "handlers": [{**KEYPOINTS, "noise": noise}]})
+
+
+@pytest.mark.parametrize("noise", [0, -0.01, True, "4 mm", []])
+def test_wrong_noise(noise):
+    from fitting.handlers import build_handler
+
+    with pytest.raises(PresetError, match="'keypoints3d_mse' has noise = "):
+        build_handler({**KEYPOINTS, "noise": noise})
+    assert not VALIDATOR.is_valid({**VALUES, "handlers": [{**KEYPOINTS, "noise": noise}]})
+
+
+@pytest.mark.parametrize("robust_on", ["error", "squared_error", "distance", "axes"])
+def test_what_is_made_robust(robust_on):
+    loss = {"type": "KeypointMSELoss", "robust_on": robust_on}
+    assert VALIDATOR.is_valid({**VALUES, "handlers": [{**KEYPOINTS, "mse_loss": loss}]}) == (robust_on != "axes")
+
+
 def test_a_preset_needs_handlers_and_stages_unless_it_has_a_base():
     for missing in ("handlers", "stages"):
         assert not VALIDATOR.is_valid({key: value for key, value in VALUES.items() if key != missing})
@@ -191,6 +273,7 @@ def test_wrong_bodies_and_losses_are_refused_in_the_editor():
         {"body_model": {"gendr": "male"}},
         {"body_model": {"gender": "other"}},
         {"optimizer": {"lr": 0}},
+        {"handlers": [{**HANDLER, "prior_loss": {"type": "RotationAccelerationLoss", "scale": 0}}]},
         {"handlers": [{**HANDLER, "prior_loss": {"sigma": 1}}]},
         {"handlers": [{**HANDLER, "prior_loss": {"type": "X", "reduction": "median"}}]},
     ):

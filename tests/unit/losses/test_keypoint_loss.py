@@ -56,7 +56,7 @@ def test_confidence_never_enters_the_divisor():
         ({"sigma": 0}, "KeypointMSELoss has sigma = 0, expected a number above 0"),
         ({"sigma": -1.0}, "sigma = -1.0"),
         ({"sigma": float("nan")}, "sigma = nan"),
-        ({"robust_on": "distance"}, "robust_on = 'distance'. Known: 'squared_error', 'error'."),
+        ({"robust_on": "axes"}, "robust_on = 'axes'. Known: 'squared_error', 'error', 'distance'."),
     ],
 )
 def test_sentences(arguments, sentence):

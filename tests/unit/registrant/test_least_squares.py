@@ -10,7 +10,7 @@ from torch import Tensor
 import fitting
 from fitting.body import build_body_model
 from fitting.handlers import Keypoint3dMSEHandler, Keypoint3dMSEInput, build_handler
-from fitting.registrant.least_squares import StageLeastSquares
+from fitting.registrant.least_squares.stage import StageLeastSquares
 from fitting.registrant.problem import Problem, Term
 
 N_FRAMES = 6
@@ -22,9 +22,7 @@ def body_of(model_type: str, **options: Any) -> Any:
     return build_body_model({"type": model_type, "num_betas": 4, **options}).double()
 
 
-def problem_of(
-    body: Any, handlers: Sequence[dict[str, Any]], free: Sequence[str], *, layout: str = "smpl", betas_rows: int = 1
-) -> Problem:
+def problem_of(body: Any, handlers: Sequence[dict[str, Any]], free: Sequence[str], *, layout: str = "smpl", betas_rows: int = 1) -> Problem:
     torch.manual_seed(1)
     widths = body.parameter_shapes()
     parameters = {

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..kernels import kernels
-from ..solvers.levenberg_marquardt import chunks
-from ..solvers.torch_optimizer import IterationCallback
+from ...kernels import kernels
+from ...solvers.levenberg_marquardt import chunks
+from ...solvers.torch_optimizer import IterationCallback
 from .unknowns import Point
 
 if TYPE_CHECKING:
-    from .least_squares import StageLeastSquares
+    from .stage import StageLeastSquares
 
 _N_ROUNDS = 2
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
@@ -134,8 +134,7 @@ class CompiledStage:
 
 
 def compiled(stage: "StageLeastSquares") -> CompiledStage | None:
-    """The stage for the compiled kernels, or None where it has more to it than they know, or they are not there.
-    """
+    """The stage for the compiled kernels, or None where it has more to it than they know, or they are not there."""
     unknowns = stage.unknowns
     knows_all = (
         stage.generic is None and stage.points is not None and not unknowns.by_components and not stage.has_shared and bool(unknowns.joints)
@@ -150,7 +149,8 @@ def compiled(stage: "StageLeastSquares") -> CompiledStage | None:
 
 def _contacts(by_pair: NDArray[np.float32], joint: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], Any]:
     """Where the contacts of each point begin, their joints, and which pairs are summed up in which contact with which factor."""
-    starts, joints = [0], []
+    starts: list[int] = [0]
+    joints: list[int] = []
     rows: tuple[list[int], list[int], list[float]] = ([], [], [])
     for point in by_pair:
         contacts: dict[int, int] = {}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..body import Body
-from ..rotations import axis_angle_to_matrix, rotation_log
+from ...body import Body
+from ...rotations import axis_angle_to_matrix, rotation_log
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class Point:
 
     def chosen(self, better: Tensor, other: "Point") -> "Point":
         """This point in the (F,) frames where it is better, else the other one."""
-        return Point(
-            torch.where(better, self.rotations, other.rotations), torch.where(better, self.values, other.values), self.shared
-        )
+        return Point(torch.where(better, self.rotations, other.rotations), torch.where(better, self.values, other.values), self.shared)
 
 
 class Unknowns:
@@ -61,7 +59,9 @@ class Unknowns:
         self.joints = [joint for joints in self.turned.values() for joint in joints]
         self.by_components = [name for name in parts if name in free and name not in self.turned]
         others = sorted((name for name in free if name not in self.turned), key=lambda name: name != "transl")
-        is_shared = {name: len(parameters[name]) == 1 and n_frames > 1 or name == "betas" and len(parameters[name]) == 1 for name in others}
+        is_shared = {
+            name: (len(parameters[name]) == 1 and n_frames > 1) or (name == "betas" and len(parameters[name]) == 1) for name in others
+        }
         self.frame_values = {name: widths[name] for name in others if not is_shared[name]}
         self.shared_values = {name: widths[name] for name in others if is_shared[name]}
 
@@ -73,7 +73,7 @@ class Unknowns:
     def start(self) -> Point:
         """The point of the present parameters."""
         pose = self.body.full_pose({name: self.parameters[name] for name in self.parts}).detach()
-        pose = pose.expand(self.n_frames, -1).unflatten(1, (-1, 3)).permute(2, 1, 0).contiguous()
+        pose = torch.unflatten(pose.expand(self.n_frames, -1), 1, (-1, 3)).permute(2, 1, 0).contiguous()
         like = pose.new_zeros
         values = [self.parameters[name].detach().expand(self.n_frames, -1).mT for name in self.frame_values]
         shared = [self.parameters[name].detach()[0] for name in self.shared_values]
@@ -89,7 +89,7 @@ class Unknowns:
         found = dict(self.parameters)
         if self.turned:
             whole = self.body.full_pose({name: self.parameters[name] for name in self.parts}).detach()
-            whole = whole.expand(self.n_frames, -1).unflatten(1, (-1, 3)).clone()
+            whole = torch.unflatten(whole.expand(self.n_frames, -1), 1, (-1, 3)).clone()
             whole[:, joints] = rotation_log(point.rotations[:, :, joints]).permute(2, 1, 0)
             parts = self.body.parts_of_pose((whole.flatten(1) - self.rest_pose()).contiguous())
             found |= {name: parts[name] for name in self.turned}
@@ -101,7 +101,7 @@ class Unknowns:
             return point.rotations
         values = self.values_at(point)
         parts = {name: values.get(name, self.parameters[name]).expand(self.n_frames, -1) for name in self.parts}
-        pose = self.body.full_pose(parts).unflatten(1, (-1, 3)).permute(2, 1, 0)
+        pose = torch.unflatten(self.body.full_pose(parts), 1, (-1, 3)).permute(2, 1, 0)
         joints = [joint for name in self.by_components for joint in self.parts[name]]
         rotations = point.rotations.clone()
         rotations[:, :, joints] = axis_angle_to_matrix(pose[:, joints], 0)
@@ -109,7 +109,7 @@ class Unknowns:
 
     def values_at(self, point: Point) -> dict[str, Tensor]:
         """The parameters that are no rotations by name, as far as they are sought: (F, E) or (1, S)."""
-        found = {}
+        found: dict[str, Tensor] = {}
         if self.frame_values:
             parts = torch.split(point.values, list(self.frame_values.values()))
             found |= {name: part.mT for name, part in zip(self.frame_values, parts, strict=True)}

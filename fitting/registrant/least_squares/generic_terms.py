@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from ..body import BodyOutput
-from ..rotations import inverse_right_jacobian, rotation_log
-from .problem import Problem, Term
+from ...body import BodyOutput
+from ...rotations import inverse_right_jacobian, rotation_log
+from ..problem import Problem, Term
 from .unknowns import parts_of
 
 if TYPE_CHECKING:
-    from .least_squares import StageEvaluation, StageLeastSquares
+    from .stage import StageEvaluation, StageLeastSquares
 
 Tensors = dict[str, Tensor]
 _KEYPOINTS = "model_joints"
@@ -55,7 +55,9 @@ class GenericTerms:
         primals = self._values(stage, evaluation.point, evaluation.pairs)
         tangents = self._tangents(stage, evaluation, primals)
         n_shared, n_all = len(evaluation.point.shared), hessian.shape[-1]
-        blocks = list(coupling) + [hessian.new_zeros(max(len(hessian) - n, 0), n_all, n_all) for n in range(len(coupling) + 1, 2 * self.reach + 1)]
+        blocks = list(coupling) + [
+            hessian.new_zeros(max(len(hessian) - n, 0), n_all, n_all) for n in range(len(coupling) + 1, 2 * self.reach + 1)
+        ]
         for term in self._terms:
             reach = term.handler.frame_reach()
 
@@ -63,7 +65,9 @@ class GenericTerms:
                 return term.residuals(**self._arguments(values))
 
             value = residuals(primals)
-            jacobians = _jacobians(residuals, primals, tangents, reach, one_by_one=term.handler.requires_verts() or evaluation.pairs is None)
+            jacobians = _jacobians(
+                residuals, primals, tangents, reach, one_by_one=term.handler.requires_verts() or evaluation.pairs is None
+            )
             _add(hessian, gradient, blocks, value, jacobians, n_shared)
         return tuple(blocks)
 
@@ -101,7 +105,7 @@ class GenericTerms:
         for name, joints in unknowns.turned.items():
             for place, joint in enumerate(joints):
                 if joint in place_of:
-                    rows = torch.arange(3) * len(unknowns.joints) + place_of[joint]
+                    rows = torch.arange(3, device=change.device) * len(unknowns.joints) + place_of[joint]
                     tangents[name][rows, :, 3 * place : 3 * place + 3] = change[:, :, place_of[joint]].permute(1, 2, 0)
         start = n_turns
         for name, width in widths:
@@ -118,7 +122,7 @@ def _jacobians(
 ) -> dict[int, Tensor]:
     """For each distance from -reach to reach, (F, R, D) how the residuals of a frame change with the unknowns of the frame that far away.
 
-    All frames are moved at once; where residuals depend on neighbours, every (2 reach + 1)th frame, so that each residual feels one of them.
+    All frames are moved at once; where residuals depend on neighbours, every (2 reach + 1)th, so that each residual feels one of them.
     """
     n_frames = next(iter(primals.values())).shape[0]
     period = 2 * reach + 1
@@ -128,10 +132,12 @@ def _jacobians(
         moving = frame % period == colour
 
         def along(tangent: Tensors) -> Tensor:
-            return jvp(residuals, (primals,), (tangent,))[1]
+            change: Tensor = jvp(residuals, (primals,), (tangent,))[1]
+            return change
 
         masked = {
-            name: value * moving.view(1, -1, *([1] * (value.ndim - 2))).to(value) if period > 1 else value for name, value in tangents.items()
+            name: value * moving.view(1, -1, *([1] * (value.ndim - 2))).to(value) if period > 1 else value
+            for name, value in tangents.items()
         }
         columns = None if one_by_one else _all_at_once(along, masked)
         if columns is None:

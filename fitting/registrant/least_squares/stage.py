@@ -8,100 +8,30 @@ axes of the world: component first, then joint.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..body.posed_points import Placed, cross, product, turned_back
-from ..data.bodies import JOINT_NAMES
-from ..handlers.quadratic_terms import (
+from ...body.posed_points import Placed, cross, product, turned_back
+from ...data.bodies import JOINT_NAMES
+from ...handlers.quadratic_terms import (
     FrameTerm,
     PointTerm,
     QuadraticTerm,
-    RootAccelerationTerm,
-    RotationAccelerationTerm,
     RotationTerm,
     SharedTerm,
 )
-from ..rotations import axis_angle_to_matrix, inverse_right_jacobian, rotation_log
-from ..solvers.least_squares import NormalEquations
+from ...rotations import axis_angle_to_matrix, inverse_right_jacobian, rotation_log
+from ...solvers.least_squares import NormalEquations
+from .carriers import Carriers, can_be_placed
 from .generic_terms import GenericTerms
+from .terms import PointTerms, rotation_priors
 from .unknowns import Point, Unknowns
 
 MAX_TURN = 1.0
 """Radians: no joint turns further in one step."""
-
-
-@dataclass(frozen=True)
-class PointTerms:
-    """All distances of carried points; see `PointTerm`.
-
-    Attributes:
-        matrix: (N, K).
-        target: (3, N, F) metres.
-        weight: (N, F).
-        sigma: (N, 1) metres, infinite for plain squares.
-        keys: For each term its handler key and its rows.
-    """
-
-    matrix: Tensor
-    target: Tensor
-    weight: Tensor
-    sigma: Tensor
-    keys: tuple[tuple[str, slice], ...]
-
-    @classmethod
-    def of(cls, terms: dict[str, PointTerm]) -> "PointTerms | None":
-        """The terms put together."""
-        if not terms:
-            return None
-        rows, keys = 0, []
-        for key, term in terms.items():
-            keys.append((key, slice(rows, rows + len(term.matrix))))
-            rows += len(term.matrix)
-        sigmas = [term.weight.new_full((len(term.matrix), 1), float("inf") if term.sigma is None else term.sigma) for term in terms.values()]
-        return cls(
-            torch.cat([term.matrix for term in terms.values()]),
-            torch.cat([term.target for term in terms.values()], 1).permute(2, 1, 0).contiguous(),
-            torch.cat([term.weight for term in terms.values()], 1).mT.contiguous(),
-            torch.cat(sigmas),
-            tuple(keys),
-        ).only_used()
-
-    def only_used(self) -> "PointTerms":
-        """Without the rows that no frame gives any weight."""
-        used = (self.weight > 0).any(1) & (self.matrix != 0).any(1)
-        if bool(used.all()):
-            return self
-        places = torch.cumsum(used, 0).tolist()
-        keys = tuple((key, slice(places[rows.start - 1] if rows.start else 0, places[rows.stop - 1])) for key, rows in self.keys)
-        return PointTerms(self.matrix[used], self.target[:, used], self.weight[used], self.sigma[used], keys)
-
-    def part(self, frames: Any) -> "PointTerms":
-        """The terms of some frames."""
-        return replace(self, target=self.target[..., frames], weight=self.weight[:, frames])
-
-
-@dataclass(frozen=True)
-class RotationPriors:
-    """Turns from usual rotations and angular accelerations of the unknown joints, and accelerations of the root.
-
-    Attributes:
-        tolerances: By handler key: (3, 3, A, 1) usual rotations and (3, A, 1) shares, zero for joints without.
-        accelerations: By handler key: (A, 1) shares.
-        root: By handler key: the share.
-    """
-
-    tolerances: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    accelerations: dict[str, Tensor] = field(default_factory=dict)
-    root: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def couples_frames(self) -> bool:
-        """Whether a frame depends on its neighbours."""
-        return bool(self.accelerations or self.root)
 
 
 @dataclass(frozen=True)
@@ -151,7 +81,7 @@ class StageLeastSquares:
         self.carriers = Carriers(unknowns.body) if can_be_placed(unknowns.body) else None
         if generic is None:
             self._drop_unobserved(terms)
-        self.priors = _priors(terms, unknowns.joints, point.rotations.shape[2], "transl" in unknowns.frame_values)
+        self.priors = rotation_priors(terms, unknowns.joints, point.rotations.shape[2], "transl" in unknowns.frame_values)
         self.shared = {key: term for key, term in terms.items() if isinstance(term, SharedTerm)}
         self.frame_terms = {key: term for key, term in terms.items() if isinstance(term, FrameTerm)}
         self.frames: Any = slice(None)
@@ -185,7 +115,7 @@ class StageLeastSquares:
         rotations = point.rotations
         n_turns = 3 * len(joints)
         if joints:
-            turns = step[:, :n_turns].mT.unflatten(0, (3, -1))
+            turns = torch.unflatten(step[:, :n_turns].mT, 0, (3, -1))
             if evaluation.placed is not None:
                 turns = turned_back(evaluation.placed.world[:, :, joints], turns)
             turns = turns * (MAX_TURN / turns.norm(dim=0).clamp_min(MAX_TURN))
@@ -227,14 +157,15 @@ class StageLeastSquares:
         """The same stage for some frames, from the present point."""
         part = object.__new__(StageLeastSquares)
         part.__dict__.update(self.__dict__)
-        part.frames = torch.arange(self.n_frames)[frames] if isinstance(self.frames, slice) else self.frames[frames]
+        every = torch.arange(self.n_frames, device=self.point.rotations.device)
+        part.frames = every[frames] if isinstance(self.frames, slice) else self.frames[frames]
         part.point = Point(self.point.rotations[..., frames], self.point.values[:, frames], self.point.shared)
         part.points = None if self.points is None else self.points.part(frames)
         return part
 
     def put_back(self, part: "StageLeastSquares", frames: Tensor | slice, within: slice) -> None:
         """Takes over the point of a part for the frames that are `within` it."""
-        places = torch.arange(self.n_frames)[frames][within]
+        places = torch.arange(self.n_frames, device=self.point.rotations.device)[frames][within]
         rotations, values = self.point.rotations.clone(), self.point.values.clone()
         rotations[..., places] = part.point.rotations[..., within]
         values[:, places] = part.point.values[:, within]
@@ -337,9 +268,7 @@ class StageLeastSquares:
         return StageEvaluation(point, costs, terms, placed, pairs, residuals, turns, steps)
 
     def _acceleration_costs(self, point: Point, moving: Tensor) -> dict[str, Tensor]:
-        return {
-            key: _inner((point.values[:3].diff(n=2, dim=-1) * share).square().sum(0)) for key, share in self.priors.root.items()
-        }
+        return {key: _inner((point.values[:3].diff(n=2, dim=-1) * share).square().sum(0)) for key, share in self.priors.root.items()}
 
     def place_of(self, name: str) -> int:
         """Where a parameter begins among those of a frame that are no rotations."""
@@ -372,7 +301,7 @@ class StageLeastSquares:
     def keypoints(self, pairs: Tensor, transl: Tensor | None) -> Tensor:
         """(3, K, F) keypoints of the body, metres."""
         assert self.carriers is not None
-        points = self.carriers.to_keypoints @ pairs
+        points: Tensor = self.carriers.to_keypoints @ pairs
         return points if transl is None else points + transl.mT[:, None]
 
     def _input_points(self, pairs: Tensor, transl: Tensor | None) -> Tensor:
@@ -380,7 +309,7 @@ class StageLeastSquares:
         assert self.points is not None
         assert self.carriers is not None
         matrix = self.points.matrix @ self.carriers.to_keypoints
-        points = matrix @ pairs
+        points: Tensor = matrix @ pairs
         return points if transl is None else points + self.points.matrix.sum(1)[:, None] * transl.mT[:, None]
 
     # --- derivatives
@@ -399,8 +328,8 @@ class StageLeastSquares:
             coupling = self.generic.add(self, evaluation, hessian, gradient, coupling)
         own = n_all - n_shared
         for term in self.frame_terms.values():
-            start = 3 * n_joints + self.place_of(term.name)
-            places = slice(start, start + self.unknowns.frame_values[term.name])
+            begin = 3 * n_joints + self.place_of(term.name)
+            places = slice(begin, begin + self.unknowns.frame_values[term.name])
             gradient[:, places] += term.share**2 * self.unknowns.values_at(evaluation.point)[term.name]
             hessian[:, places, places].diagonal(dim1=1, dim2=2).add_(term.share**2)
         for shared in self.shared.values():
@@ -434,13 +363,15 @@ class StageLeastSquares:
         if n_joints:
             levers = self._levers(evaluation)  # (F, 3 A, N)
             moments = (levers * weight[:, None]) @ levers.mT
-            moments = moments.unflatten(1, (3, n_joints)).unflatten(3, (3, n_joints))
-            block = hessian[:, : 3 * n_joints, : 3 * n_joints].unflatten(1, (3, n_joints)).unflatten(3, (3, n_joints))
+            moments = torch.unflatten(torch.unflatten(moments, 1, (3, n_joints)), 3, (3, n_joints))
+            block = torch.unflatten(torch.unflatten(hessian[:, : 3 * n_joints, : 3 * n_joints], 1, (3, n_joints)), 3, (3, n_joints))
             # (d_j . d_i) 1 - d_i d_j', summed over the points: how two turns work against each other.
             block.sub_(moments.transpose(1, 3))
             trace = moments[:, 0, :, 0] + moments[:, 1, :, 1] + moments[:, 2, :, 2]
             block.diagonal(dim1=1, dim2=3).add_(trace[..., None])
-            torques = (levers @ weighted.flatten(2)).unflatten(2, weighted.shape[2:]).unflatten(1, (3, n_joints))  # (F, 3, A, 3, 1 + E)
+            torques = torch.unflatten(
+                torch.unflatten(levers @ weighted.flatten(2), 2, weighted.shape[2:]), 1, (3, n_joints)
+            )  # (F, 3, A, 3, 1 + E)
             turning = torch.stack([torques[:, (c + 1) % 3, :, (c + 2) % 3] - torques[:, (c + 2) % 3, :, (c + 1) % 3] for c in range(3)], 1)
             turning = turning.flatten(1, 2)
             gradient[:, : 3 * n_joints] += turning[..., 0]
@@ -461,11 +392,11 @@ class StageLeastSquares:
         if self._spread is None:
             self._spread = self.carriers.spread(self.points.matrix, joints)
         spread, by_weight = self._spread
-        levers = (evaluation.pairs.permute(2, 0, 1) @ spread.mT).unflatten(2, (len(joints), -1))
+        levers = torch.unflatten(evaluation.pairs.permute(2, 0, 1) @ spread.mT, 2, (len(joints), -1))
         if evaluation.placed.weight.shape[-1] == 1:
             return levers.flatten(1, 2)
         # The weights change from frame to frame: so does how much of a point turns with a joint.
-        carried = (self.carriers.weights(evaluation.placed).mT @ by_weight.mT).unflatten(1, (len(joints), -1))
+        carried = torch.unflatten(self.carriers.weights(evaluation.placed).mT @ by_weight.mT, 1, (len(joints), -1))
         places = evaluation.placed.joints[:, joints].permute(2, 0, 1)
         return (levers - places[..., None] * carried[:, None]).flatten(1, 2)
 
@@ -473,7 +404,7 @@ class StageLeastSquares:
         """(F, N, 3, E + S) how the points move with the unknowns that are no turns."""
         assert self.points is not None
         columns = self.moved_keypoints(evaluation)
-        return None if columns is None else (self.points.matrix @ columns.flatten(2)).unflatten(2, columns.shape[2:])
+        return None if columns is None else torch.unflatten(self.points.matrix @ columns.flatten(2), 2, columns.shape[2:])
 
     def moved_keypoints(self, evaluation: StageEvaluation) -> Tensor | None:
         """(F, K, 3, E + S) how the keypoints of the body move with the unknowns that are no turns."""
@@ -506,10 +437,10 @@ class StageLeastSquares:
         base = self.unknowns.body.full_pose(pose_parts)
         unit = torch.eye(width).to(like)
         directions = torch.stack([self.unknowns.body.full_pose({**pose_parts, name: part + unit[i]}) - base for i in range(width)], -1)
-        joints = torch.nonzero(directions.abs().sum((0, 2)).unflatten(0, (-1, 3)).sum(1))[:, 0].tolist()
-        pose = base.unflatten(1, (-1, 3))[:, joints].permute(2, 1, 0)
+        joints = torch.nonzero(torch.unflatten(directions.abs().sum((0, 2)), 0, (-1, 3)).sum(1))[:, 0].tolist()
+        pose = torch.unflatten(base, 1, (-1, 3))[:, joints].permute(2, 1, 0)
         inverse = inverse_right_jacobian(pose).permute(3, 2, 0, 1)  # d log / d turn, from the right
-        local = torch.linalg.solve(inverse, directions.unflatten(1, (-1, 3))[:, joints])  # (F, n, 3, C)
+        local = torch.linalg.solve(inverse, torch.unflatten(directions, 1, (-1, 3))[:, joints])  # (F, n, 3, C)
         world = evaluation.placed.world[:, :, joints].permute(3, 2, 0, 1) @ local
         by_turn = self.turned_keypoints(evaluation, joints)  # (F, K, 3, 3, n)
         return torch.einsum("fkacn,fncw->fkaw", by_turn, world)
@@ -523,7 +454,7 @@ class StageLeastSquares:
         zero = torch.zeros_like(levers[:, 0])
         x, y, z = levers.unbind(1)
         # -[d]x: a turn w moves the point by w x d.
-        rows = torch.stack([zero, z, -y, -z, zero, x, y, -x, zero], 1).unflatten(1, (3, 3))  # (F, 3, 3, A, K)
+        rows = torch.unflatten(torch.stack([zero, z, -y, -z, zero, x, y, -x, zero], 1), 1, (3, 3))  # (F, 3, 3, A, K)
         return rows.permute(0, 4, 1, 2, 3)
 
     def keypoint_jacobian(self, evaluation: StageEvaluation) -> Tensor:
@@ -575,15 +506,15 @@ class StageLeastSquares:
             _joint_blocks(near[:-1], n_joints).add_(product(first.transpose(0, 1), middle).permute(3, 0, 1, 2))
             _joint_blocks(near[1:], n_joints).add_(product(middle.transpose(0, 1), last).permute(3, 0, 1, 2))
             _joint_blocks(far, n_joints).add_(product(first.transpose(0, 1), last).permute(3, 0, 1, 2))
-        place = slice(3 * n_joints, 3 * n_joints + 3)
+        transl = slice(3 * n_joints, 3 * n_joints + 3)
         for share in self.priors.root.values():
             acceleration = evaluation.point.values[:3].diff(n=2, dim=-1).mT * share**2
             for offset, factor in enumerate((1.0, -2.0, 1.0)):
                 frames = slice(offset, n_frames - 2 + offset)
-                gradient[frames, place] += factor * acceleration
-                hessian[frames, place, place].diagonal(dim1=1, dim2=2).add_(factor**2 * share**2)
+                gradient[frames, transl] += factor * acceleration
+                hessian[frames, transl, transl].diagonal(dim1=1, dim2=2).add_(factor**2 * share**2)
             for blocks, frames, factor in ((near, slice(None, -1), -2.0), (near, slice(1, None), -2.0), (far, slice(None), 1.0)):
-                blocks[frames, place, place].diagonal(dim1=1, dim2=2).add_(factor * share**2)
+                blocks[frames, transl, transl].diagonal(dim1=1, dim2=2).add_(factor * share**2)
         return near, far
 
     def _drop_unobserved(self, terms: dict[str, Any]) -> None:
@@ -602,121 +533,10 @@ class StageLeastSquares:
         self.unknowns.keep_only(sorted(moved))
 
 
-class Carriers:
-    """Which joints carry the keypoints of a body, and how far.
-
-    A keypoint is a sum of pairs: the joints themselves, which their parents carry, and the pairs of the keypoints on the skin.
-    """
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-        model = body.carrying
-        like, surface, parents = model.joints_template, model.surface, model.tree.parents
-        point, joint = surface.pairs
-        n_joints, n_keypoints = len(parents), len(body.convention)
-        point, joint = point.to(like.device), joint.to(like.device)
-        self.to_keypoints = like.new_zeros(n_keypoints, n_joints + len(point))
-        self.to_keypoints[torch.arange(n_joints), torch.arange(n_joints)] = 1
-        self.to_keypoints[n_joints + point, torch.arange(n_joints, n_joints + len(point), device=like.device)] = 1
-        above = torch.tensor([max(parent, 0) for parent in parents], device=like.device)
-        self.joint = torch.cat([above, joint])  # (Q,) the joint that carries each pair
-        self.hangs = surface.subtree.to(like)[:, self.joint]  # (J, Q)
-        self.hangs[0, 0] = 0  # no turn moves the root itself
-        self.pair_joint, self.parents = joint, parents
-        self.has_fixed_levers = model.data.posedirs is None and surface.contour is None
-
-    def at_rest(self, stage: StageLeastSquares) -> tuple[Tensor, Tensor, Tensor]:
-        """Joints, levers and weights at rest at the present point; see `BodyModel.at_rest`."""
-        values = stage.unknowns.values_at(stage.point)
-        rest: tuple[Tensor, Tensor, Tensor] = self._body.at_rest(
-            stage.unknowns.rotations_at(stage.point), stage.value("betas", values), stage.value("expression", values)
-        )
-        return rest
-
-    def place(self, rotations: Tensor, betas: Tensor | None, expression: Tensor | None) -> Placed:
-        """The posed skeleton; frames last."""
-        placed: Placed = self._body.place(rotations, betas, expression)
-        return placed
-
-    def pairs(self, placed: Placed) -> Tensor:
-        """(3, Q, F) what each pair carries of its keypoint."""
-        return torch.cat([placed.joints, placed.arms + placed.joints[:, self.pair_joint] * placed.weight], 1)
-
-    def weights(self, placed: Placed) -> Tensor:
-        """(Q, F) or (Q, 1) the weight of each pair."""
-        ones = placed.weight.new_ones(placed.joints.shape[1], placed.weight.shape[-1])
-        return torch.cat([ones, placed.weight])
-
-    def spread(self, matrix: Tensor, joints: list[int]) -> tuple[Tensor, Tensor]:
-        """What makes levers of pairs: (A N, Q) for the way from each joint to each point, and (A N, Q) for how much of it is carried.
-
-        The first takes the joint's own place off already, where the weights do not change from frame to frame.
-        """
-        by_pair = matrix @ self.to_keypoints
-        carried = (self.hangs[joints][:, None] * by_pair).flatten(0, 1)
-        fixed = self._body.carrying.surface.pair_weights()
-        if fixed is None:
-            return carried, carried
-        weights = torch.cat([fixed.new_ones(len(self.joint) - len(fixed)), fixed])
-        spread = carried.unflatten(0, (len(joints), -1)).clone()
-        spread[torch.arange(len(joints)), :, torch.tensor(joints)] -= spread @ weights
-        return spread.flatten(0, 1), carried
-
-    def levers(self, placed: Placed, pairs: Tensor, joints: list[int]) -> Tensor:
-        """(F, 3, A, K) the way from each joint to what it carries of each keypoint of the body."""
-        eye = torch.eye(len(self.to_keypoints)).to(pairs)
-        carried = (self.hangs[joints][:, None] * (eye @ self.to_keypoints)).flatten(0, 1)
-        levers = (pairs.permute(2, 0, 1) @ carried.mT).unflatten(2, (len(joints), -1))
-        weight = (self.weights(placed).mT @ carried.mT).unflatten(1, (len(joints), -1))
-        return levers - placed.joints[:, joints].permute(2, 0, 1)[..., None] * weight[:, None]
-
-    def moved_by_shape(self, placed: Placed, betas: Tensor | None) -> Tensor:
-        """(F, K, 3, S + E) how the keypoints of the body move with shape values and expressions."""
-        joints, pairs = self._body.moved_by_shape(placed, betas)
-        return torch.einsum("kq,aqsf->fkas", self.to_keypoints, torch.cat([joints, pairs], 1))
-
-    def moved_by_expression(self, placed: Placed, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """(F, N', 3, E) how those of the points of `matrix` (N, K) move that expressions move at all, and (N',) which these are."""
-        joints, pairs, which = self._body.carrying.moved_by_expression(placed)
-        n_joints = joints.shape[1]
-        by_pair = matrix @ self.to_keypoints
-        columns = torch.cat([torch.arange(n_joints, device=which.device), n_joints + which])
-        is_moved = torch.cat([joints.abs().amax((0, 2, 3)) > 1e-6, torch.ones_like(which, dtype=torch.bool)])
-        used = torch.nonzero((by_pair[:, columns[is_moved]] != 0).any(1))[:, 0]
-        moved = torch.cat([joints, pairs], 1).permute(0, 2, 3, 1) @ by_pair[used][:, columns].mT  # (3, E, F, N')
-        return moved.permute(2, 3, 0, 1), used
-
-    def joints_moving(self, matrix: Tensor) -> set[int]:
-        """The joints whose turn moves a point."""
-        by_pair = (matrix @ self.to_keypoints).abs().sum(0)
-        # A keypoint at a joint itself does not move when that joint turns: its pair belongs to the parent.
-        return set(torch.nonzero(self.hangs @ by_pair)[:, 0].tolist())
-
-
-def can_be_placed(body: Any) -> bool:
-    """Whether a body says which joints carry its keypoints; others are asked for their keypoints, and differentiated."""
-    return hasattr(body, "carrying")
-
-
 def _joint_blocks(hessian: Tensor, n_joints: int) -> Tensor:
     """(F, 3, 3, A) a view of the blocks of each joint with itself."""
-    turns = hessian[:, : 3 * n_joints, : 3 * n_joints].unflatten(1, (3, n_joints)).unflatten(3, (3, n_joints))
+    turns = torch.unflatten(torch.unflatten(hessian[:, : 3 * n_joints, : 3 * n_joints], 1, (3, n_joints)), 3, (3, n_joints))
     return turns.diagonal(dim1=2, dim2=4)
-
-
-def _priors(terms: dict[str, Any], joints: list[int], n_joints: int, has_transl: bool) -> RotationPriors:
-    priors = RotationPriors()
-    for key, term in terms.items():
-        if isinstance(term, RotationTerm):
-            usual = torch.eye(3).to(term.usual).repeat(n_joints, 1, 1)
-            shares = term.shares.new_zeros(n_joints, 3)
-            usual[term.joints], shares[term.joints] = term.usual, term.shares
-            priors.tolerances[key] = (usual[joints].permute(1, 2, 0)[..., None].contiguous(), shares[joints].mT[..., None].contiguous())
-        elif isinstance(term, RotationAccelerationTerm) and joints:
-            priors.accelerations[key] = term.shares[joints][:, None]
-        elif isinstance(term, RootAccelerationTerm) and has_transl:
-            priors.root[key] = term.share
-    return priors
 
 
 def _inner(costs: Tensor) -> Tensor:
