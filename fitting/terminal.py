@@ -161,7 +161,7 @@ class StageLines:
 def _show_table(header: Sequence[str], rows: Sequence[Sequence[str]], justify: Literal["left", "right"] = "right") -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, title in enumerate(header):
-        table.add_column(title, overflow="fold", justify=justify if number else "left")
+        table.add_column(title, overflow="fold", no_wrap=number == 0, justify=justify if number else "left")
     for row in rows:
         table.add_row(*row)
     Console(**_PLAIN).print(table)

@@ -109,6 +109,11 @@ class CarriedPoints:
         arms = turned(world[:, :, joint], levers - rest[:, joint] * weight)
         return joints, arms + joints[:, joint] * weight
 
+    def points(self, placed: Placed, transl: Tensor) -> Tensor:
+        """(F, J + E, 3) the joints, then the points, of a posed skeleton with (F, 3) translation."""
+        surface = self.to_points @ (placed.arms + placed.joints[:, self.joint] * placed.weight)
+        return (torch.cat([placed.joints, surface], 1) + transl.mT[:, None]).permute(2, 1, 0)
+
     def pose(self, axis_angle: Tensor, transl: Tensor, rest_joints: Tensor, levers: Tensor, weight: Tensor | None = None) -> Tensor:
         """(F, J + E, 3) posed joints, then points; metres.
 
@@ -121,6 +126,9 @@ class CarriedPoints:
         """
         carried = self.to(axis_angle)
         weight = carried.weight if weight is None else weight
+        if torch._C._are_functorch_transforms_active():  # type: ignore[attr-defined]  # forward-mode derivatives go through plain operations
+            placed = carried.place(axis_angle_to_matrix(_frames_last(axis_angle), dim=0), _frames_last(rest_joints), levers, weight)
+            return carried.points(placed, transl)
         points: Tensor = _PosedPoints.apply(axis_angle, transl, rest_joints, levers, weight, carried)  # type: ignore[no-untyped-call]
         return points
 
@@ -133,12 +141,10 @@ class _PosedPoints(torch.autograd.Function):
         turns, rest = _frames_last(axis_angle), _frames_last(rest_joints)
         placed = carried.place(axis_angle_to_matrix(turns, dim=0), rest, levers, weight)
         world, joints, arms = placed.world, placed.joints, placed.arms
-        surface = carried.to_points @ (arms + joints[:, carried.joint] * weight)
         ctx.carried = carried
         ctx.rest_rows = len(rest_joints), levers.shape[-1]
         ctx.save_for_backward(turns, world, joints, arms, weight)
-        points = torch.cat([joints, surface], 1) + transl.mT[:, None]
-        return points.permute(2, 1, 0)
+        return carried.points(placed, transl)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

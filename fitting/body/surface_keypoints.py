@@ -149,6 +149,11 @@ class SurfaceKeypoints(nn.Module):
         """(P,) weight of each pair, or None where the contour of the face changes them from frame to frame."""
         return None if self.contour is not None else self._carried.to(self.template).weight[:, 0]
 
+    def straight_weights(self) -> Tensor:
+        """(P,) weight of each pair, the contour as for a head that looks ahead."""
+        fixed = self._carried.to(self.template).weight[:, 0]
+        return fixed if self.contour is None else torch.cat([fixed[: self.template.shape[1]], self.contour.straight()[2]])
+
     def _levers(self, rows: Tensor | None, shape: Tensor, features: Tensor | None, n_frames: int) -> tuple[Tensor, Tensor | None]:
         """(3, P, F) or (3, P, 1) levers at rest, and (P, F) weights where they change from frame to frame."""
         rest = self.template[..., None] + self.shapedirs @ shape.mT

@@ -336,54 +336,68 @@ def invert(m, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**OPTIONS)
-def solve_tree(ancestors, depths, moves, damping, mass, H, gradient, inverses, last, step):  # type: ignore[no-untyped-def]
-    """Solves the damped normal equations of one frame, leaves first; gives whether they could be. `moves`: with the translation."""
+def factor_tree(ancestors, depths, moves, damping, mass, H, inverses, last):  # type: ignore[no-untyped-def]
+    """Eliminates the damped joints of one frame, leaves first; gives whether it could be done.
+
+    `inverses` (A, 3, 3) and `last` (3, 3) are filled with the inverses of the pivots, the last that of the translation; `moves` says
+    whether it is sought. The blocks of `H` stay as they are needed for `solve_tree`.
+    """
     n_active = len(depths)
     work = np.empty((3, 3), F)
+    rest = np.zeros((3, 3), F)
     for i in range(n_active):
         floor = F(1e-8) * (H[i, 0, 0, 0] + H[i, 0, 1, 1] + H[i, 0, 2, 2]) + F(1e-9)
         for a in range(3):
             H[i, 0, a, a] += damping * H[i, 0, a, a] + floor
-            step[n_active, a] = F(0)
-    diagonal = mass * (F(1) + damping) + F(1e-9)
     for a in range(3):
-        for b in range(3):
-            last[a, b] = F(0)
-        last[a, a] = diagonal
+        rest[a, a] = mass * (F(1) + damping) + F(1e-9)
     for i in range(n_active - 1, -1, -1):
         inverse = inverses[i]
         if not invert(H[i, 0], inverse):
             return False
         n = depths[i]
         end = n + 1 if moves else n
-        g0, g1, g2 = gradient[i, 0], gradient[i, 1], gradient[i, 2]
         for u in range(1, end):
             block = H[i, u]
             for a in range(3):
                 for b in range(3):
                     work[a, b] = block[0, a] * inverse[0, b] + block[1, a] * inverse[1, b] + block[2, a] * inverse[2, b]
-            k = n_active if u == n else ancestors[i, u]
-            for a in range(3):
-                gradient[k, a] -= work[a, 0] * g0 + work[a, 1] * g1 + work[a, 2] * g2
             if u == n:
                 for a in range(3):
                     for b in range(3):
-                        last[a, b] -= work[a, 0] * block[0, b] + work[a, 1] * block[1, b] + work[a, 2] * block[2, b]
+                        rest[a, b] -= work[a, 0] * block[0, b] + work[a, 1] * block[1, b] + work[a, 2] * block[2, b]
             else:
+                k = ancestors[i, u]
                 for v in range(u, end):
                     other, target = H[i, v], H[k, v - u]
                     for a in range(3):
                         for b in range(3):
                             target[a, b] -= work[a, 0] * other[0, b] + work[a, 1] * other[1, b] + work[a, 2] * other[2, b]
-    if moves:
-        if not invert(last, work):
-            return False
-        for a in range(3):
-            step[n_active, a] = -(
-                work[a, 0] * gradient[n_active, 0] + work[a, 1] * gradient[n_active, 1] + work[a, 2] * gradient[n_active, 2]
-            )
+    return not moves or invert(rest, last)
+
+
+@numba.njit(**OPTIONS)
+def solve_tree(ancestors, depths, moves, H, inverses, last, gradient, step):  # type: ignore[no-untyped-def]
+    """Fills the step (A + 1, 3) against a gradient (A + 1, 3), which is used up, after `factor_tree`."""
+    n_active = len(depths)
+    for i in range(n_active - 1, -1, -1):
+        n, inverse = depths[i], inverses[i]
+        g0, g1, g2 = gradient[i, 0], gradient[i, 1], gradient[i, 2]
+        y0 = inverse[0, 0] * g0 + inverse[0, 1] * g1 + inverse[0, 2] * g2
+        y1 = inverse[1, 0] * g0 + inverse[1, 1] * g1 + inverse[1, 2] * g2
+        y2 = inverse[2, 0] * g0 + inverse[2, 1] * g1 + inverse[2, 2] * g2
+        for u in range(1, n + 1 if moves else n):
+            block = H[i, u]
+            k = n_active if u == n else ancestors[i, u]
+            for a in range(3):
+                gradient[k, a] -= block[0, a] * y0 + block[1, a] * y1 + block[2, a] * y2
+    for a in range(3):
+        step[n_active, a] = F(0)
+        if moves:
+            g = gradient[n_active]
+            step[n_active, a] = -(last[a, 0] * g[0] + last[a, 1] * g[1] + last[a, 2] * g[2])
     for i in range(n_active):
-        n = depths[i]
+        n, inverse = depths[i], inverses[i]
         s0, s1, s2 = gradient[i, 0], gradient[i, 1], gradient[i, 2]
         for u in range(1, n + 1 if moves else n):
             block = H[i, u]
@@ -392,10 +406,8 @@ def solve_tree(ancestors, depths, moves, damping, mass, H, gradient, inverses, l
             s0 += block[0, 0] * e0 + block[0, 1] * e1 + block[0, 2] * e2
             s1 += block[1, 0] * e0 + block[1, 1] * e1 + block[1, 2] * e2
             s2 += block[2, 0] * e0 + block[2, 1] * e1 + block[2, 2] * e2
-        inverse = inverses[i]
         for a in range(3):
             step[i, a] = -(inverse[a, 0] * s0 + inverse[a, 1] * s1 + inverse[a, 2] * s2)
-    return True
 
 
 @numba.njit(**OPTIONS)

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from .frame_functions import OPTIONS, F, add_turns, compare, compare_turns, normal_equations, pose, solve_tree, turn
+from .frame_functions import OPTIONS, F, add_turns, compare, compare_turns, factor_tree, normal_equations, pose, solve_tree, turn
 
 _TREE = "int32[::1], float32[:,:,::1], int32[::1], int32[::1], float32[:,::1], float32[:,:,::1]"
 _UNKNOWNS = "int32[::1], int32[::1], int32[:,::1], int32[::1], boolean[::1], boolean, float32[:,:,::1], float32[:,::1]"
@@ -72,11 +72,12 @@ def fit_frames(  # type: ignore[no-untyped-def]
                 world, places, parts, errors, effective, moments, forces, torques, arms, shares_of, H, gradient,
             )  # fmt: skip
             add_turns(active, shares, turns, world, H, gradient, inverse, change)
-            if not solve_tree(ancestors, depths, moves, damping, mass, H, gradient, inverses, last, step):
+            if not factor_tree(ancestors, depths, moves, damping, mass, H, inverses, last):
                 damping = max(damping * F(8), F(1e-3))
                 if damping > F(1e6):
                     break
                 continue
+            solve_tree(ancestors, depths, moves, H, inverses, last, gradient, step)
             turn(active, step, world, rotations[f], new_rotations)
             for a in range(3):
                 root[a] = roots[f, a] + step[n_active, a]

@@ -30,4 +30,5 @@ class ShapeEstimateLoss(Loss):
             estimate: (1, S) estimated shape values.
             root: (S, S) root of their precision.
         """
-        return (betas - estimate) @ root.mT / len(betas) ** 0.5
+        shares: Tensor = (betas - estimate) @ root.mT / len(betas) ** 0.5
+        return shares

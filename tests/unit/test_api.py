@@ -1,5 +1,7 @@
 """The whole way from a track to a result, on motions of the default body itself, where the truth is known."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -50,7 +52,8 @@ def one_stage():
     """A preset of one short stage of the root and the pose, for what does not depend on a good fit."""
     preset = load_preset("smplify")
     keys = [handler["handler_key"] for handler in preset.handlers]
-    return preset.with_stages([{**QUICK, **{f"{key}_weight": 0 for key in keys}, "keypoints3d_mse_weight": 1e4, "pose_reg_weight": 0.1}])
+    weights = {f"{key}_weight": float(key in ("keypoints3d_mse", "joint_tolerance")) for key in keys}
+    return preset.with_stages([{**QUICK, **weights}])
 
 
 def test_exact_joints_of_a_motion(swinging, swinging_result):
@@ -129,7 +132,11 @@ def test_the_result_describes_itself(swinging_result, body):
     assert (result.name, result.fps, result.preset) == ("swing", FPS, "smplify")
     assert result.body == {"model_type": "smpl", "gender": "neutral", "name": "default"}
     assert result.keypoint_names == body.convention.names[:24]
-    assert result.report == ("Read by hand.", "Keypoints: 24 of 24 are on the body and observed.")
+    assert result.report[:2] == ("Read by hand.", "Keypoints: 24 of 24 are on the body and observed.")
+    *gated, shape = result.report[2:]
+    assert all(re.fullmatch(r"Outliers left out: \d+ of 720 points\.", sentence) for sentence in gated)
+    assert len(gated) <= 1
+    assert re.fullmatch(r"Shape: \d+ lengths of limbs tell it to \d\.\d mm\.", shape)
 
 
 def test_joints_are_those_of_the_parameters(swinging_result, body):
@@ -190,11 +197,12 @@ def test_keypoints_that_are_not_on_the_body(swinging, one_stage, body):
     result = fit(track(points, confidence, names), one_stage, device="cpu")
     assert np.isnan(result.residuals[:, 2:5:2]).all()
     assert np.isfinite(result.residuals[:, [0, 1, 3]]).all()
-    counted, missing = result.report
+    counted, missing, shape = result.report
     assert counted == "Keypoints: 3 of 5 are on the body and observed."
     assert missing.startswith("Not observed, left to the priors: spine_1, left_knee, right_knee, ")
     assert "left_hip" not in missing
     assert "pelvis" not in missing, "it is the middle of the hips"
+    assert shape.startswith("Shape: ")
 
 
 @pytest.mark.parametrize(

@@ -56,13 +56,19 @@ def test_a_mac_has_one_build(monkeypatch):
 @pytest.mark.parametrize(("backend", "index"), [("auto", None), ("cpu", "https://download.pytorch.org/whl/cpu"), ("cu128", ".../cu128")])
 def test_commands_of_pip(monkeypatch, backend, index):
     monkeypatch.setattr(sys, "platform", "linux")
-    create, numpy, torch = pip_steps(VENV, backend, Path("/usr/bin/python3"))
+    create, others, torch = pip_steps(VENV, backend, Path("/usr/bin/python3"))
     assert create.command == ("/usr/bin/python3", "-I", "-m", "venv", "/data/venv")
-    for step in (numpy, torch):
+    for step in (others, torch):
         assert step.command[:5] == ("/data/venv/bin/python", "-I", "-m", "pip", "install")
-    assert "--index-url" not in numpy.command  # NumPy comes from the ordinary index
-    assert numpy.command[-1].startswith("numpy")
-    assert torch.command[-1].startswith("torch")
+    assert "--index-url" not in others.command  # NumPy and the like come from the ordinary index
+    of_torch = [requirement for requirement in REQUIREMENTS if requirement.startswith("torch")]
+    wanted = [requirement for requirement in REQUIREMENTS if requirement not in of_torch]
+    assert wanted[0].startswith("numpy")
+    assert list(others.command[-len(wanted) :]) == wanted
+    assert not set(of_torch) & set(others.command)
+    assert len(of_torch) == 1
+    assert torch.command[-1] == of_torch[0]
+    assert not set(wanted) & set(torch.command)
     if index is None:
         assert "--index-url" not in torch.command
     else:

@@ -32,6 +32,7 @@ class Carriers:
         self.hangs = surface.subtree.to(like)[:, self.joint]  # (J, Q)
         self.hangs[0, 0] = 0  # no turn moves the root itself
         self.pair_joint, self.parents = joint, parents
+        self.is_linear_in_betas = model is body
         self.has_fixed_levers = model.data.posedirs is None and surface.contour is None
 
     def at_rest(self, stage: "StageLeastSquares") -> tuple[Tensor, Tensor, Tensor]:
@@ -41,6 +42,28 @@ class Carriers:
             stage.unknowns.rotations_at(stage.point), stage.value("betas", values), stage.value("expression", values)
         )
         return rest
+
+    def offset_dirs(self) -> Tensor:
+        """(J, 3, S) how the way from its parent to each joint moves with the shape at rest, none for the root."""
+        dirs = self._rest_dirs().transpose(0, 1)
+        above = torch.tensor([max(parent, 0) for parent in self.parents], device=dirs.device)
+        return dirs - dirs[above]
+
+    def root_dirs(self) -> Tensor:
+        """(3, S) how the root moves with the shape at rest."""
+        return self._rest_dirs()[:, 0]
+
+    def dirs_of_ways(self) -> Tensor:
+        """(Q, 3, S) how what hangs on a joint moves, relative to it, with the shape at rest."""
+        rest, levers = self._rest_dirs(), self._body.carrying.surface.lever_dirs[..., : self._body.carrying.n_betas]
+        weight = self._body.carrying.surface.straight_weights()
+        return torch.cat([self.offset_dirs(), (levers - rest[:, self.pair_joint] * weight[:, None]).transpose(0, 1)])
+
+    def _rest_dirs(self) -> Tensor:
+        """(3, J, S) how the joints move with the shape at rest."""
+        model = self._body.carrying
+        dirs: Tensor = model.joint_shapedirs[..., : model.n_betas].transpose(0, 1)
+        return dirs
 
     def place(self, rotations: Tensor, betas: Tensor | None, expression: Tensor | None) -> Placed:
         """The posed skeleton; frames last."""

@@ -39,6 +39,8 @@ class CompiledStage:
         What the kernels take as given, the expression and the contour of the face, is brought up to date between rounds.
         """
         stage = self._stage
+        if stage.has_shared:
+            return self._with_shape(n_iter, ftol, damping, on_iteration)
         n_rounds = _N_ROUNDS if "expression" in stage.unknowns.frame_values or not stage.has_fixed_levers else 1
         done, loss = 0, 0.0
         for number in range(n_rounds):
@@ -81,6 +83,28 @@ class CompiledStage:
         stage.point = Point(torch.from_numpy(rotations).permute(2, 3, 1, 0), values, stage.point.shared)
         return done, loss
 
+    def _with_shape(self, n_iter: int, ftol: float, damping: float, on_iteration: IterationCallback | None) -> tuple[int, float]:
+        """The shape with the poses; all frames at once."""
+        stage = self._stage
+        assert stage.carriers is not None
+        arrays, rest_root = self._arrays()
+        ways = stage.carriers.dirs_of_ways()
+        estimate = stage.shared_estimate()
+        betas = _array(stage.point.shared)
+        rotations, roots = _array(stage.point.rotations.permute(3, 2, 0, 1)), _array(rest_root + stage.point.values[:3].mT)
+        report = None if on_iteration is None else lambda step, cost: on_iteration(step, cost, {})
+        done, loss, found, rotations, roots = self._kernels.fit_shape(
+            arrays, self._kernels.Group(np.array(sorted(stage.unknowns.joints), np.int32), True), _array(stage.carriers.offset_dirs()),
+            _array(torch.einsum("cq,qas->cas", self._spread, ways)), (_array(estimate[0]), _array(estimate[1])), betas, rotations, roots,
+            n_iter, ftol, damping, report,
+        )  # fmt: skip
+        shared = torch.from_numpy(found)
+        moved = stage.carriers.root_dirs() @ (shared - stage.point.shared)
+        values = stage.point.values.clone()
+        values[:3] = (torch.from_numpy(roots) - (rest_root + moved)).mT
+        stage.point = Point(torch.from_numpy(rotations).permute(2, 3, 1, 0), values, shared)
+        return done, loss
+
     def _bands(self, active: NDArray[np.int32]) -> list[NDArray[np.int32]]:
         """The body, then what hangs on it by one joint and is sought by itself: each hand and the face."""
         names = self._stage.joint_names
@@ -113,7 +137,7 @@ class CompiledStage:
         starts, joints, rows = _contacts(by_pair, carriers.joint.numpy())
         spread = np.zeros((len(joints), by_pair.shape[1]), np.float32)
         spread[rows[0], rows[1]] = rows[2]
-        spread_t = torch.from_numpy(spread)
+        self._spread = spread_t = torch.from_numpy(spread)
         n_joints = len(parents)
         usual, tolerance, pace, root_pace = stage.prior_tables(n_joints)
         return self._kernels.PoseArrays(
@@ -137,9 +161,12 @@ def compiled(stage: "StageLeastSquares") -> CompiledStage | None:
     """The stage for the compiled kernels, or None where it has more to it than they know, or they are not there."""
     unknowns = stage.unknowns
     knows_all = (
-        stage.generic is None and stage.points is not None and not unknowns.by_components and not stage.has_shared and bool(unknowns.joints)
+        stage.generic is None and stage.points is not None and not unknowns.by_components and bool(unknowns.joints)
     )
     only_places = set(unknowns.frame_values) <= {"transl", "expression"}
+    if stage.has_shared:
+        only_places = set(unknowns.frame_values) == {"transl"} and set(unknowns.shared_values) == {"betas"} and not stage.couples_frames
+        knows_all = knows_all and stage.carriers is not None and stage.carriers.is_linear_in_betas
     is_simple = stage.on_evaluation is None and stage.point.rotations.device.type == "cpu" and stage.point.rotations.dtype == torch.float32
     if not (knows_all and only_places and is_simple and stage.has_single_priors):
         return None

@@ -205,6 +205,19 @@ class StageLeastSquares:
         """Whether there is one tolerance, one acceleration of turns and one of the root at most, as the kernels want it."""
         return all(len(terms) <= 1 for terms in (self.priors.tolerances, self.priors.accelerations, self.priors.root))
 
+    def shared_estimate(self) -> tuple[Tensor, Tensor]:
+        """(S,) what is known of the shared unknowns, and (R, S) the root of its precision: of all terms about them together."""
+        like, n_shared = self.point.shared, len(self.point.shared)
+        roots, right = [like.new_zeros(1, n_shared)], [like.new_zeros(1)]
+        for term in self.shared.values():
+            root = like.new_zeros(len(term.root), n_shared)
+            root[:, self._columns(term)] = term.root
+            roots.append(root)
+            right.append(term.root @ term.usual)
+        stacked, sides = torch.cat(roots), torch.cat(right)
+        usual = torch.linalg.lstsq(stacked.double(), sides.double()[:, None], driver="gelsd").solution[:, 0]
+        return usual.to(like), stacked
+
     def prior_tables(self, n_joints: int) -> tuple[Tensor, Tensor, Tensor, float]:
         """(J, 3, 3) usual rotations, (J, 3) shares of tolerances, (J,) shares of accelerations, and that of the root; zeros where none."""
         like, joints = self.point.rotations, self.unknowns.joints
