@@ -135,6 +135,7 @@ class SMPLIFY_PT_stages(SmplifyPanel, bpy.types.Panel):
         column = layout.column(align=True)
         column.prop(stage, "n_iter")
         column.prop(stage, "ftol")
+        column.prop(stage, "max_frames")
         if terms := _foldout(layout, "Terms", "smplify_terms"):
             _weights(terms, stage.terms)
         if reductions := _foldout(layout, "Reductions", "smplify_reductions"):

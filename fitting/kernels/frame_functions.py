@@ -118,7 +118,7 @@ def pose(parents, offsets, rotations, world, places):  # type: ignore[no-untyped
 @numba.njit(**OPTIONS)
 def compare(starts, joints, weights, levers, targets, importance, bends, root, world, places, parts, errors, effective):  # type: ignore[no-untyped-def]
     """The cost of the points; fills what each contact carries (C, 3), the errors (N, 3) and the weights of their squares (N,)."""
-    cost = F(0)
+    cost = 0.0  # in double precision: what is left to gain near the optimum is less than float32 can tell
     for n in range(len(starts) - 1):
         w = importance[n]
         effective[n] = F(0)
@@ -146,7 +146,7 @@ def compare(starts, joints, weights, levers, targets, importance, bends, root, w
 @numba.njit(**OPTIONS)
 def compare_turns(active, usual, shares, rotations, turns):  # type: ignore[no-untyped-def]
     """The cost of turns from usual rotations (A, 3, 3); fills the turns (A, 3)."""
-    cost = F(0)
+    cost = 0.0
     m = np.empty((3, 3), F)
     for i in range(len(active)):
         j = active[i]

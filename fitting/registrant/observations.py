@@ -126,9 +126,11 @@ def outliers(points: Tensor, seen: Tensor, jitter: Tensor) -> Tensor:
     if not bool((far & seen).any()):
         return torch.zeros_like(seen)
     near = torch.where((far | ~seen)[..., None], median, points)  # neighbours that are suspects themselves do not testify
-    padded = _continued(near, 2)
-    curve = (4 * (padded[1:-3] + padded[3:-1]) - padded[:-4] - padded[4:]) / 6
-    is_outlier: Tensor = far & seen & ((points - curve).norm(dim=-1) > limit)
+    is_outlier: Tensor = far & seen
+    for neighbours in (near, torch.where(seen[..., None], points, median)):  # of a quick motion the suspects are right
+        padded = _continued(neighbours, 2)
+        curve = (4 * (padded[1:-3] + padded[3:-1]) - padded[:-4] - padded[4:]) / 6
+        is_outlier = is_outlier & ((points - curve).norm(dim=-1) > limit)
     return is_outlier
 
 

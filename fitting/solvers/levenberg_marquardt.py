@@ -27,7 +27,7 @@ class LevenbergMarquardt:
 
     Args:
         config: `damping` (1e-3), share of the diagonal that is added to it at first; `chunk` (4096), most frames that are coupled in one
-            system, which bounds the memory; `overlap` (60), frames by which such chunks overlap; `kernels` (true), whether compiled
+            system, which bounds the memory; `overlap` (120), frames by which such chunks overlap; `kernels` (true), whether compiled
             kernels are used where there are any.
 
     Raises:
@@ -35,7 +35,7 @@ class LevenbergMarquardt:
     """
 
     name = "LevenbergMarquardt"
-    _DEFAULTS: Mapping[str, float | bool] = {"damping": 1e-3, "chunk": 4096, "overlap": 60, "kernels": True}
+    _DEFAULTS: Mapping[str, float | bool] = {"damping": 1e-3, "chunk": 4096, "overlap": 120, "kernels": True}
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         values = {**self._DEFAULTS, **{key: value for key, value in config.items() if key != "type"}}

@@ -14,6 +14,7 @@ from fitting.data.parameters import PARAMETERS
 from fitting.data.preset import PART_WEIGHTS, Preset, list_presets
 from fitting.handlers import HANDLERS, BaseInput
 from fitting.losses import LOSSES
+from fitting.solvers import LevenbergMarquardt
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "presets.md").read_text(encoding="utf-8")
@@ -86,12 +87,16 @@ def test_body_model():
 def test_optimizer():
     named = {*words(section("optimizer"))}
     assert set(SCHEMA["$defs"]["optimizer"]["properties"]) - {"_delete_"} <= named
+    defaults = {words(row[0])[0]: row[2] for row in rows_of(section("optimizer")) if len(row) == 4}
+    for name, default in LevenbergMarquardt._DEFAULTS.items():
+        assert defaults[name] == written(default), name
 
 
 def test_stages():
     parameters = {f"fit_{name}" for names in PARAMETERS.values() for name in names}
     patterns = {"{handler_key}_weight", "{handler_key}_reduction"}
-    assert set(documented(section("Stages"))) == {"n_iter", "ftol", "use_shoulder_hip_only", *parameters, *PART_WEIGHTS, *patterns}
+    others = {"n_iter", "ftol", "max_frames", "use_shoulder_hip_only"}
+    assert set(documented(section("Stages"))) == {*others, *parameters, *PART_WEIGHTS, *patterns}
 
 
 @pytest.mark.parametrize("name", HANDLER_CLASSES)
