@@ -97,7 +97,11 @@ def show_stages(preset: "Preset", warnings: Sequence[str] = ()) -> None:
     rows = [
         ["fits", *(", ".join(stage.fits) or "-" for stage in stages)],
         ["iterations, at most", *(str(stage.n_iter) for stage in stages)],
-        *([["frames, at most", *(str(stage.max_frames or "all") for stage in stages)]] if any(stage.max_frames for stage in stages) else []),
+        *(
+            [["frames, at most", *(str(stage.max_frames or "all") for stage in stages)]]
+            if any(stage.max_frames for stage in stages)
+            else []
+        ),
         ["ends at a change of", *("-" if stage.ftol is None else f"{stage.ftol:g}" for stage in stages)],
         *([key, *(_weight(stage.terms[key]) for stage in stages)] for key in stages[0].terms),
     ]

@@ -19,6 +19,10 @@ _FLOOR = 1e-8
 """Added to the diagonal as a share of its mean: an unknown on which nothing depends stays where it is."""
 
 
+_LEAST_CHUNK = 64
+"""Frames: if not even so few fit into the memory, nothing will."""
+
+
 class LevenbergMarquardt:
     """Makes a sum of squares small by damped Gauss-Newton steps.
 
@@ -26,8 +30,8 @@ class LevenbergMarquardt:
     are coupled, or share unknowns, all of them step together, and the linear system is solved exactly.
 
     Args:
-        config: `damping` (1e-3), share of the diagonal that is added to it at first; `chunk` (4096), most frames that are coupled in one
-            system, which bounds the memory; `overlap` (120), frames by which such chunks overlap; `kernels` (true), whether compiled
+        config: `damping` (1e-3), share of the diagonal that is added to it at first; `chunk` (4096), most frames that are solved at
+            once, which bounds the memory; `overlap` (120), frames by which coupled ones overlap; `kernels` (true), whether compiled
             kernels are used where there are any.
 
     Raises:
@@ -74,7 +78,7 @@ class LevenbergMarquardt:
             kernel = problem.kernel() if self.kernels else None
             if kernel is not None:
                 done, loss = kernel.minimise(n_iter, ftol, self.damping, self.chunk, self.overlap, on_iteration)
-            elif problem.couples_frames and problem.n_frames > self.chunk and problem.can_be_cut():
+            elif problem.can_be_cut():
                 done, loss = self._in_chunks(problem, n_iter, ftol, on_iteration)
             else:
                 done, loss = self._run(problem, n_iter, ftol, on_iteration)
@@ -82,14 +86,27 @@ class LevenbergMarquardt:
         return done, loss
 
     def _in_chunks(self, problem: LeastSquares, n_iter: int, ftol: float, on_iteration: IterationCallback | None) -> tuple[int, float]:
-        """Solves overlapping chunks one after the other; each is kept but for its overlap with the next."""
-        most, loss = 0, 0.0
-        for window, within in chunks(problem.n_frames, self.chunk, self.overlap):
-            part = problem.part(window)
-            done, part_loss = self._run(part, n_iter, ftol, on_iteration)
-            problem.put_back(part, window, within)
-            most, loss = max(most, done), loss + part_loss
-        return most, loss
+        """Solves chunks one after the other; coupled ones overlap. Where the memory does not do, the chunks become smaller."""
+        size = self.chunk
+        while True:
+            if problem.n_frames <= size:
+                windows = [(slice(None), slice(None))]
+            else:
+                windows = chunks(problem.n_frames, size, self.overlap if problem.couples_frames else 0)
+            try:
+                most, loss = 0, 0.0
+                for window, within in windows:
+                    part = problem if len(windows) == 1 else problem.part(window)
+                    done, part_loss = self._run(part, n_iter, ftol, on_iteration)
+                    if part is not problem:
+                        problem.put_back(part, window, within)
+                    most, loss = max(most, done), loss + part_loss
+            except (MemoryError, RuntimeError) as error:
+                if size < _LEAST_CHUNK or not is_out_of_memory(error):
+                    raise
+                size = min(size, problem.n_frames) // 2
+            else:
+                return most, loss
 
     def _run(self, problem: LeastSquares, n_iter: int, ftol: float, on_iteration: IterationCallback | None) -> tuple[int, float]:
         together = problem.couples_frames or problem.has_shared
@@ -145,6 +162,11 @@ class LevenbergMarquardt:
             whole.put_back(problem, frames, slice(None))
             loss = total(whole.evaluate().costs)
         return done, loss
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that a device, or the computer, has too little memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def chunks(n_frames: int, size: int, overlap: int) -> list[tuple[slice, slice]]:

@@ -92,7 +92,7 @@ def test_all_weights_zero(walk, device):
 
 
 def test_nothing_observed(walk):
-    with pytest.raises(TrackError, match="No keypoint of .* is observed in any frame"):
+    with pytest.raises(TrackError, match=r"No keypoint of .* is observed in any frame"):
         fit(KeypointTrack(walk, np.zeros(walk.shape[:2], np.float32), "smpl", 30.0), "fast", device="cpu")
 
 
@@ -128,7 +128,7 @@ def with_loss(body, loss, walk):
 
 
 def test_not_a_number_from_a_loss_of_the_user(body, walk):
-    with pytest.raises(FittingError, match="The loss is not a number; its terms: .*mine nan"):
+    with pytest.raises(FittingError, match=r"The loss is not a number; its terms: .*mine nan"):
         with_loss(body, NotANumber(reduction="sum"), walk)
 
 
@@ -140,5 +140,5 @@ def test_a_loss_that_breaks_down_on_the_way(body, walk):
 
 
 def test_a_loss_that_is_no_sum_of_squares(body, walk):
-    with pytest.raises(FittingError, match="The loss NoSquares of 'mine' is no sum of squares. Use LBFGS or Adam with it"):
+    with pytest.raises(FittingError, match=r"The loss NoSquares of 'mine' is no sum of squares. Use LBFGS or Adam with it"):
         with_loss(body, NoSquares(), walk)

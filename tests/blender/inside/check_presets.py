@@ -33,7 +33,15 @@ def test_a_fresh_scene_uses_the_preset_as_it_is(scene):
 
 def test_all_keys_of_a_stage_survive(scene, own_presets):
     stage = {
-        **{"n_iter": 7, "ftol": 1e-05, "max_frames": 60, "fit_global_orient": False, "fit_transl": True, "fit_body_pose": False, "fit_betas": True},
+        **{
+            "n_iter": 7,
+            "ftol": 1e-05,
+            "max_frames": 60,
+            "fit_global_orient": False,
+            "fit_transl": True,
+            "fit_body_pose": False,
+            "fit_betas": True,
+        },
         **{"data_weight": 0.005, "data_reduction": "mean", "body_weight": 0.5, "hip_weight": 2.0, "use_shoulder_hip_only": True},
     }
     values = {"handlers": [{"handler_key": "data", "type": "X"}, {"handler_key": "prior", "type": "Y"}], "stages": [stage]}

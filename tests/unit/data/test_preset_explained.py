@@ -33,7 +33,15 @@ def test_defaults_of_a_stage():
 
 def test_what_a_stage_says():
     values = {
-        **{"n_iter": 7, "ftol": 0, "max_frames": 60, "fit_transl": False, "keypoints3d_mse_weight": 0, "shape_weight": 2, "shape_reduction": "none"},
+        **{
+            "n_iter": 7,
+            "ftol": 0,
+            "max_frames": 60,
+            "fit_transl": False,
+            "keypoints3d_mse_weight": 0,
+            "shape_weight": 2,
+            "shape_reduction": "none",
+        },
         **{"body_weight": 0.0, "hip_weight": None, "hand_weight": 2, "use_shoulder_hip_only": False},
     }
     _, stage = explain_stages(preset([POINTS, LIMBS, SHAPE], [{}, values]))

@@ -1,6 +1,8 @@
 """Levenberg-Marquardt on small problems that know nothing of bodies."""
 
+import itertools
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -132,7 +134,7 @@ def test_no_step_makes_a_frame_worse():
     LevenbergMarquardt({}).minimise(problem, 40, 0.0, lambda step, loss, terms: reports.append((step, loss, terms["banana"])))
     losses = [loss for _, loss, _ in reports]
     assert [step for step, _, _ in reports] == list(range(1, len(reports) + 1))
-    assert all(later <= earlier for earlier, later in zip(losses, losses[1:], strict=False))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
     assert losses == [term for _, _, term in reports]
 
 
@@ -163,6 +165,35 @@ def test_chunks_cover_every_frame_once(n_frames, size, overlap):
         assert len(frames) <= size + 2 * overlap
         kept += frames[within]
     assert kept == list(range(n_frames))
+
+
+def test_chunks_become_smaller_where_the_memory_does_not_do():
+    class Hungry(Rosenbrock):
+        sizes: ClassVar[list[int]] = []
+
+        def part(self, frames):
+            part = Hungry(self.point[frames].tolist())
+            return part
+
+        def evaluate(self):
+            self.sizes.append(self.n_frames)
+            if self.n_frames > 70:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return super().evaluate()
+
+    problem = Hungry([[0.0, 0.0]] * 300)
+    LevenbergMarquardt({"chunk": 1000}).minimise(problem, 100, 1e-9)
+    torch.testing.assert_close(problem.point, torch.ones(300, 2, dtype=torch.float64), atol=1e-4, rtol=0)
+    assert Hungry.sizes[:4] == [300, 150, 75, 37]
+
+
+def test_other_errors_are_passed_on():
+    class Broken(Rosenbrock):
+        def evaluate(self):
+            raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        LevenbergMarquardt({}).minimise(Broken(FAR), 5)
 
 
 def test_what_is_not_a_number_at_the_start_is_an_error():
