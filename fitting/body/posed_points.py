@@ -126,7 +126,7 @@ class CarriedPoints:
         """
         carried = self.to(axis_angle)
         weight = carried.weight if weight is None else weight
-        if torch._C._are_functorch_transforms_active():  # type: ignore[attr-defined]  # forward-mode derivatives go through plain operations
+        if torch._C._are_functorch_transforms_active():  # forward-mode derivatives go through plain operations
             placed = carried.place(axis_angle_to_matrix(_frames_last(axis_angle), dim=0), _frames_last(rest_joints), levers, weight)
             return carried.points(placed, transl)
         points: Tensor = _PosedPoints.apply(axis_angle, transl, rest_joints, levers, weight, carried)  # type: ignore[no-untyped-call]

@@ -65,14 +65,15 @@ def shape_from_lengths(body: Body, keypoints: Tensor, confidence: Tensor, conven
         return lengths
 
     betas, steps = start, 0.5 * torch.eye(n_betas).to(start)
-    eye = torch.eye(n_betas, dtype=torch.float64)
+    # Ten unknowns: in double precision on the CPU, which not every device has.
+    eye, lengths, deviation = torch.eye(n_betas, dtype=torch.float64), lengths.cpu().double(), deviation.cpu().double()
     for _ in range(_N_STEPS):
-        found = lengths_of(torch.cat([betas, betas + steps, betas - steps]))
-        residual = (found[0] - lengths).double()
-        jacobian = (found[1 : n_betas + 1] - found[n_betas + 1 :]).mT.double()
-        weight = (1 + (residual / DISAGREEMENT).square()).pow(-2) / deviation.double().square()
-        hessian = (jacobian.mT * weight) @ jacobian + eye.to(jacobian.device)
-        gradient = jacobian.mT @ (weight * residual) + betas[0].double()
+        found = lengths_of(torch.cat([betas, betas + steps, betas - steps])).cpu().double()
+        residual = found[0] - lengths
+        jacobian = (found[1 : n_betas + 1] - found[n_betas + 1 :]).mT
+        weight = (1 + (residual / DISAGREEMENT).square()).pow(-2) / deviation.square()
+        hessian = (jacobian.mT * weight) @ jacobian + eye
+        gradient = jacobian.mT @ (weight * residual) + betas[0].cpu().double()
         betas = betas - torch.linalg.solve(hessian, gradient)[None].to(betas)
     spread = (jacobian @ torch.linalg.inv(hessian) * jacobian).sum(1).clamp_min(0).mean()
     root = torch.linalg.cholesky(hessian).mT.to(betas)

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from fitting import KeypointTrack, fit, load_body, load_preset
+from fitting import KeypointTrack, devices, fit, load_body, load_preset
 from fitting.data.conventions import conversion_matrix
 from fitting.device import PLAIN
 from fitting.kernels import kernels
 from fitting.rotations import axis_angle_to_matrix, rotation_log
 
 MILLIMETRES, DEGREES = 0.05, 0.1
+OTHERS = (PLAIN, *(device["name"] for device in devices() if device["name"] != "cpu"))
+"""What the compiled kernels are compared with: plain PyTorch on the CPU, and on every other device of this machine."""
+
 WORST = 0.5
 """Millimetres: where an optimum is flat, single precision does not tell its middle."""
 
@@ -51,11 +54,12 @@ def apart(first, second):
     return millimetres.mean(), millimetres.max(), torch.rad2deg(turn.norm(dim=0)).mean().item()
 
 
+@pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("preset", ["fast", "smplify"])
 @pytest.mark.parametrize(("layout", "noise"), [("smpl", 0.005), ("coco", 0.01), ("openpose_25", 0.003)])
-def test_smpl(body, turning, preset, layout, noise):
+def test_smpl(body, turning, preset, layout, noise, other):
     track = track_of(body, turning(40, turns=1), layout, noise)
-    compiled, plain = (fit(track, patient(load_preset(preset)), device=device) for device in ("cpu", PLAIN))
+    compiled, plain = (fit(track, patient(load_preset(preset)), device=device) for device in ("cpu", other))
     millimetres, worst, degrees = apart(compiled, plain)
     assert millimetres < MILLIMETRES
     assert worst < WORST
