@@ -6,17 +6,18 @@ acceleration and flips are no worse.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from fit_solvers import save
 from motions import turns_between_frames
 from rich.console import Console
 from rich.table import Table
 
 import fitting
+from fitting.kernels import kernels
 
 FLIP = 60.0
 
@@ -51,11 +52,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with recordings")
     presets = Path(__file__).parent / "presets"
-    parser.add_argument("--presets", nargs="+", default=["smplify", str(presets / "smplify_lbfgs.json")])
+    parser.add_argument("--presets", nargs="+", default=["smplify", "fast", str(presets / "smplify_lbfgs.json")])
     parser.add_argument("--frames", type=int, default=600, help="most frames of each take (default 600)")
-    parser.add_argument("-o", "--output", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--save", help="name of the files in benchmarks/results")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    kernels(wait=True)
     titles = ("take", "frames", "preset", "residual, mm", "acceleration, mm/frame²", "flips", "CPU s", "frames / CPU s")
     table = Table(title=f"Real takes, torch {torch.__version__}, one CPU thread")
     for title in titles:
@@ -75,9 +77,10 @@ def main() -> None:
             table.add_row(
                 name, str(part.n_frames), Path(preset).stem, *cells, f"{row['flips']:.0f}", f"{row['seconds']:.2f}", f"{speed:.0f}"
             )
-    Console(width=170).print(table)
-    if given.output:
-        given.output.write_text(json.dumps(figures, indent=1) + "\n")
+    console = Console(width=170)
+    console.print(table)
+    if given.save:
+        save(given.save, figures, console, table)
 
 
 if __name__ == "__main__":
