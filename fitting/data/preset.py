@@ -181,7 +181,7 @@ def check_stage(
     fit_keys = [f"fit_{parameter}" for parameter in parameters]
     weight_keys = [f"{key}_weight" for key in handler_keys]
     reduction_keys = [f"{key}_reduction" for key in handler_keys]
-    known = ["n_iter", "ftol", "max_frames", "use_shoulder_hip_only", *fit_keys, *PART_WEIGHTS, *weight_keys, *reduction_keys]
+    known = ["n_iter", "ftol", "max_frames", "least_noise", "use_shoulder_hip_only", *fit_keys, *PART_WEIGHTS, *weight_keys, *reduction_keys]
     warnings = []
     for key, value in stage.items():
         if key not in known:
@@ -193,6 +193,8 @@ def check_stage(
             _require(isinstance(value, int) and not isinstance(value, bool) and value >= 0, where, key, value, "a whole number from 0")
         elif key == "max_frames":
             _require(type(value) is int and value >= 1, where, key, value, "a whole number from 1")
+        elif key == "least_noise":
+            _require(_is_number(value) and value > 0, where, key, value, "metres above 0")
         elif key in fit_keys or key == "use_shoulder_hip_only":
             _require(isinstance(value, bool), where, key, value, "true or false")
         elif key in reduction_keys:

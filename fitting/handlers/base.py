@@ -38,6 +38,10 @@ class BaseInput:
         """The same input for some frames (N,), or None where it cannot be cut: a stage on some frames then takes all of them."""
         return None
 
+    def no_better_than(self, noise: float) -> "BaseInput":
+        """The same input, of which nothing counts as more exact than a standard deviation in metres; where it knows of any."""
+        return self
+
     def to(self, device: torch.device) -> "BaseInput":
         """Moves all tensors to a device, in place; gives the input itself."""
         for name, value in vars(self).items():

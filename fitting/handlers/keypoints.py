@@ -68,6 +68,13 @@ class Keypoint3dInput(BaseInput):
         part.keypoints3d, part.keypoints3d_conf = self.keypoints3d[frames], self.keypoints3d_conf[frames]
         return part
 
+    def no_better_than(self, noise: float) -> "Keypoint3dInput":
+        """The same keypoints, none of which counts as more exact than a standard deviation in metres."""
+        twin = copy.copy(self)
+        known = self.keypoints3d.new_full(self.keypoints3d.shape[1:2], DEFAULT_NOISE) if self.keypoints3d_noise is None else self.keypoints3d_noise
+        twin.keypoints3d_noise = known.clamp_min(noise)
+        return twin
+
     def initial_keypoints3d(self) -> tuple[Tensor, Tensor, Any]:
         """The keypoints themselves, their confidence and convention."""
         return self.keypoints3d, self.keypoints3d_conf, self.keypoints3d_convention
@@ -111,7 +118,7 @@ class Keypoint3dMSEHandler(MatchedKeypointHandler):
         keypoint_approximate: As for `MatchedKeypointHandler`.
         keypoint_weights: As for `MatchedKeypointHandler`.
         noise: What a keypoint is usually off, in metres: distances count as shares of it, so that other terms need not know the layout.
-            "estimated" takes that of the input, keypoint by keypoint, or 10 mm; None takes distances in metres.
+            "estimated" takes that of the input, keypoint by keypoint, or 4 mm; None takes distances in metres.
         device: See `BaseHandler`.
         logger: See `BaseHandler`.
 

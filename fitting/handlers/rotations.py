@@ -113,4 +113,4 @@ class RootAccelerationHandler(_MotionHandler):
         """The term as solvers know it; see `BaseHandler.quadratic_term`."""
         if type(self.loss) is not RootAccelerationLoss:
             return None
-        return RootAccelerationTerm(fps**2 / (self.loss.sigma * hurry) * factor**0.5)
+        return RootAccelerationTerm(self.loss.share(fps, hurry) * factor**0.5)

@@ -33,7 +33,10 @@ ACCELERATIONS = {
     "elbow": 4.5, "wrist": 3.6, "foot": 3.6, "hand": 3.6, "jaw": 10.0, "eye_smplhf": 20.0,
     **dict.fromkeys(("index", "middle", "pinky", "ring", "thumb"), 10.0),
 }  # fmt: skip
-"""Standard deviation of the angular acceleration of each joint relative to its parent, in rad/s^2 about each axis."""
+"""Standard deviation of the angular acceleration of each joint relative to its parent, in rad/s^2 about each axis, at `USUAL_FPS`."""
+
+USUAL_FPS = 30.0
+"""Frames per second for which the accelerations are."""
 
 
 def entry_of(name: str, names: Sequence[str]) -> str | None:

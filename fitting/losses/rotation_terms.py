@@ -6,7 +6,7 @@ from torch import Tensor
 from ..errors import PresetError
 from ..rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from .base import LOSSES, Loss, Reduction
-from .joint_tolerances import ACCELERATIONS, TOLERANCES, entry_of
+from .joint_tolerances import ACCELERATIONS, TOLERANCES, USUAL_FPS, entry_of
 
 
 @LOSSES.register
@@ -48,6 +48,14 @@ class JointToleranceLoss(Loss):
         return joints, usual, 1 / (tolerances * self.scale)
 
 
+def acceleration_share(fps: float) -> float:
+    """What a second difference is multiplied with to be an acceleration, as a share of one that is usual at 30 frames per second.
+
+    A random acceleration shows more of itself the shorter it is looked at: its standard deviation grows with the root of the frame rate.
+    """
+    return fps**2 / (fps / USUAL_FPS) ** 0.5
+
+
 @LOSSES.register
 class RotationAccelerationLoss(Loss):
     """Angular acceleration of the joints relative to their parents, as shares of what is usual: takes out jitter, leaves even turns alone.
@@ -85,7 +93,7 @@ class RotationAccelerationLoss(Loss):
     def shares(self, like: Tensor, joint_names: tuple[str, ...], fps: float, hurry: float = 1.0) -> Tensor:
         """(J,) what a change of a step from frame to frame, in radians, is multiplied with."""
         usual = [ACCELERATIONS[entry_of(name, tuple(ACCELERATIONS)) or "wrist"] for name in joint_names]
-        return fps**2 / (like.new_tensor(usual) * self.scale * hurry)
+        return acceleration_share(fps) / (like.new_tensor(usual) * self.scale * hurry)
 
 
 @LOSSES.register
@@ -93,7 +101,7 @@ class RootAccelerationLoss(Loss):
     """Acceleration of the whole body through space, as a share of what is usual.
 
     Args:
-        sigma: What is usual along each axis, in m/s^2.
+        sigma: What is usual along each axis at 30 frames per second, in m/s^2.
         reduction: "mean" divides by frames and axes.
         loss_weight: Factor of the loss.
     """
@@ -117,4 +125,8 @@ class RootAccelerationLoss(Loss):
         if len(transl) < 3:
             return 0 * transl
         edge = torch.zeros_like(transl[:1])
-        return torch.cat([edge, transl.diff(n=2, dim=0) * (fps**2 / (self.sigma * hurry)), edge])
+        return torch.cat([edge, transl.diff(n=2, dim=0) * self.share(fps, hurry), edge])
+
+    def share(self, fps: float, hurry: float = 1.0) -> float:
+        """What a second difference of the way, in metres, is multiplied with."""
+        return acceleration_share(fps) / (self.sigma * hurry)

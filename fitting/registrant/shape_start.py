@@ -9,7 +9,7 @@ from ..body import Body
 from ..data.conventions import Convention
 from .limb_lengths import debiased_lengths, rigid_pairs, squared_lengths
 
-LENGTH_ERROR = 0.002
+LENGTH_ERROR = 0.004
 """Metres: by which the lengths of a model and of a skeleton of somebody else differ at best."""
 
 DISAGREEMENT = 0.012

@@ -171,6 +171,8 @@ class SMPLify:
             if chosen is not None:
                 here = {name: value[chosen].clone() if len(value) == n_frames else value for name, value in parameters.items()}
                 its_inputs = {key: part for key, item in inputs.items() if (part := item.only(chosen)) is not None}
+            if (least_noise := stage.get("least_noise")) is not None:
+                its_inputs = {key: item.no_better_than(least_noise) for key, item in its_inputs.items()}
             problem = self._problem(stage, its_inputs, here, n_frames if chosen is None else len(chosen), known=known)
             watched = WatchedProblem(problem, self.hooks, given)
             before, share = sum(planned[:number]) / sum(planned), planned[number] / sum(planned)

@@ -66,7 +66,7 @@ class GenericTerms:
 
             value = residuals(primals)
             jacobians = _jacobians(
-                residuals, primals, tangents, reach, one_by_one=term.handler.requires_verts() or evaluation.pairs is None
+                residuals, primals, tangents, reach, one_by_one=term.handler.requires_verts()
             )
             _add(hessian, gradient, blocks, value, jacobians, n_shared)
         return tuple(blocks)
