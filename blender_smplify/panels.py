@@ -136,6 +136,7 @@ class SMPLIFY_PT_stages(SmplifyPanel, bpy.types.Panel):
         column.prop(stage, "n_iter")
         column.prop(stage, "ftol")
         column.prop(stage, "max_frames")
+        column.prop(stage, "least_noise")
         if terms := _foldout(layout, "Terms", "smplify_terms"):
             _weights(terms, stage.terms)
         if reductions := _foldout(layout, "Reductions", "smplify_reductions"):

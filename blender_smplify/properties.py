@@ -42,6 +42,14 @@ class Stage(bpy.types.PropertyGroup):
     max_frames: IntProperty(
         name="Frames", min=0, soft_max=500, default=0, description="Largest number of frames that are used, evenly spread; 0: all of them"
     )
+    least_noise: FloatProperty(
+        name="Least Noise",
+        subtype="DISTANCE",
+        min=0,
+        soft_max=0.05,
+        precision=4,
+        description="No keypoint counts as more exact than this; 0: each as exact as it is estimated to be",
+    )
     fit_global_orient: BoolProperty(name="Global Orient", default=True, description="Fit the heading of the body")
     fit_transl: BoolProperty(name="Transl", default=True, description="Fit the place of the body")
     fit_body_pose: BoolProperty(name="Body Pose", default=True, description="Fit the rotation of the joints")
@@ -86,7 +94,7 @@ def add_stage(settings: Settings, values: Mapping[str, Any]) -> None:
     """Adds a stage with the keys of a stage of the preset; keys that it lacks get their default."""
     preset = json.loads(settings.preset_values)
     stage = settings.stages.add()
-    for key in ("n_iter", "ftol", "max_frames", "use_shoulder_hip_only"):
+    for key in ("n_iter", "ftol", "max_frames", "least_noise", "use_shoulder_hip_only"):
         setattr(stage, key, values.get(key, stage.bl_rna.properties[key].default))
     is_fitted = "individual_optimizer" not in preset.get("optimizer", {})  # then a stage fits what it names only
     for key in fit_keys(settings):
@@ -109,6 +117,8 @@ def stage_values(settings: Settings, stage: Stage) -> dict[str, Any]:
     values: dict[str, Any] = {"n_iter": stage.n_iter, "ftol": _rounded(stage.ftol)}
     if stage.max_frames:
         values["max_frames"] = stage.max_frames
+    if stage.least_noise:
+        values["least_noise"] = _rounded(stage.least_noise)
     values |= {key: getattr(stage, key) for key in fit_keys(settings)}
     values |= {f"{term.name}_weight": _rounded(term.value) for term in stage.terms if term.is_set}
     values |= {f"{term.name}_reduction": term.reduction for term in stage.terms if term.reduction != AS_PRESET}

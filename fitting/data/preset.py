@@ -181,7 +181,17 @@ def check_stage(
     fit_keys = [f"fit_{parameter}" for parameter in parameters]
     weight_keys = [f"{key}_weight" for key in handler_keys]
     reduction_keys = [f"{key}_reduction" for key in handler_keys]
-    known = ["n_iter", "ftol", "max_frames", "least_noise", "use_shoulder_hip_only", *fit_keys, *PART_WEIGHTS, *weight_keys, *reduction_keys]
+    known = [
+        "n_iter",
+        "ftol",
+        "max_frames",
+        "least_noise",
+        "use_shoulder_hip_only",
+        *fit_keys,
+        *PART_WEIGHTS,
+        *weight_keys,
+        *reduction_keys,
+    ]
     warnings = []
     for key, value in stage.items():
         if key not in known:

@@ -124,6 +124,7 @@ def oddities(preset: Preset) -> list[str]:
     return [
         *preset.warnings(),
         *_unused(preset, stages),
+        *_refused(preset, stages),
         *(sentence for number, stage in enumerate(stages) for sentence in _odd(number, stage)),
     ]
 
@@ -190,6 +191,22 @@ def _unused(preset: Preset, stages: list[StageExplained]) -> Iterator[str]:
             yield f"{key} takes an input of its own key only, and a take of 3D keypoints gives {_INPUT_KEYS[type_]}: it is left out."
         if key in used and type_ in _OTHER_INPUTS:
             yield f"{key} needs {_OTHER_INPUTS[type_]}: in a fit to a take of 3D keypoints alone it is left out."
+
+
+_NO_SQUARES = ("MaxMixturePriorLoss",)
+"""Losses that are no sum of squares; beside them SmoothJointLoss, unless it is squared."""
+
+
+def _refused(preset: Preset, stages: list[StageExplained]) -> Iterator[str]:
+    """What Levenberg-Marquardt cannot use."""
+    if preset.optimizer.get("type") != "LevenbergMarquardt":
+        return
+    used = {term.key for stage in stages for term in stage.active}
+    for handler in preset.handlers:
+        key, loss = str(handler["handler_key"]), _loss_of(handler)
+        is_absolute = loss.get("type") == "SmoothJointLoss" and loss.get("loss_func", "L1") == "L1"
+        if key in used and (loss.get("type") in _NO_SQUARES or is_absolute):
+            yield f"{key} is no sum of squares, which LevenbergMarquardt refuses: use LBFGS or Adam, or another loss."
 
 
 def _odd(number: int, stage: StageExplained) -> Iterator[str]:

@@ -71,7 +71,11 @@ class Keypoint3dInput(BaseInput):
     def no_better_than(self, noise: float) -> "Keypoint3dInput":
         """The same keypoints, none of which counts as more exact than a standard deviation in metres."""
         twin = copy.copy(self)
-        known = self.keypoints3d.new_full(self.keypoints3d.shape[1:2], DEFAULT_NOISE) if self.keypoints3d_noise is None else self.keypoints3d_noise
+        known = (
+            self.keypoints3d.new_full(self.keypoints3d.shape[1:2], DEFAULT_NOISE)
+            if self.keypoints3d_noise is None
+            else self.keypoints3d_noise
+        )
         twin.keypoints3d_noise = known.clamp_min(noise)
         return twin
 

@@ -60,16 +60,9 @@ def shape_system(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Eliminates the poses of all frames from the normal equations of the shape; gives whether it could be done.
 
-    Arguments as for `frames.fit_frames`, and:
-
-    Args:
-        offset_dirs: (J, 3, S) how the offsets move with the shape.
-        lever_dirs: (C, 3, S) how the levers do.
-        damping: Damping of the poses.
-        steps: (F, S + 1, A + 1, 3) is filled with the step of each pose against the gradient, last, and with what each shape value takes
-            off it.
-        schur: (S, S) is filled with the matrix of the shape alone.
-        right: (S,) is filled with its right-hand side.
+    Arguments as for `frames.fit_frames`, and `offset_dirs` (J, 3, S) and `lever_dirs` (C, 3, S), how offsets and levers move with the shape.
+    `steps` (F, S + 1, A + 1, 3) is filled with the step of each pose against the gradient, last, and with what each shape value takes off
+    it; `schur` (S, S) with the matrix of the shape alone, and `right` (S,) with its right-hand side.
     """
     n_joints, n_active, n_points, n_contacts, n_shape = len(parents), len(active), len(bends), len(joints), offset_dirs.shape[2]
     world, places = np.empty((n_joints, 3, 3), F), np.empty((n_joints, 3), F)
@@ -88,7 +81,19 @@ def shape_system(  # type: ignore[no-untyped-def]
         place = f if len(levers) > 1 else 0
         pose(parents, offsets[f if len(offsets) > 1 else 0], rotations[f], world, places)
         compare(
-            starts, joints, weights[place], levers[place], targets[f], importance[f], bends, roots[f], world, places, parts, errors, effective
+            starts,
+            joints,
+            weights[place],
+            levers[place],
+            targets[f],
+            importance[f],
+            bends,
+            roots[f],
+            world,
+            places,
+            parts,
+            errors,
+            effective,
         )
         compare_turns(active, usual, shares, rotations[f], turns)
         mass = normal_equations(

@@ -1,5 +1,7 @@
 """Losses of joint rotations as such: no wrap at half a turn, the root included. What Levenberg-Marquardt likes best."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -53,7 +55,7 @@ def acceleration_share(fps: float) -> float:
 
     A random acceleration shows more of itself the shorter it is looked at: its standard deviation grows with the root of the frame rate.
     """
-    return fps**2 / (fps / USUAL_FPS) ** 0.5
+    return fps * math.sqrt(fps * USUAL_FPS)
 
 
 @LOSSES.register

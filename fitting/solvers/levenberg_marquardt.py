@@ -46,7 +46,8 @@ class LevenbergMarquardt:
         for key, value in values.items():
             if key not in self._DEFAULTS:
                 raise PresetError(f"LevenbergMarquardt has an unknown argument {key!r}.", did_you_mean(key, self._DEFAULTS))
-            is_right = isinstance(value, bool) if key == "kernels" else isinstance(value, int | float) and not isinstance(value, bool)
+            kind = {"kernels": bool, "damping": int | float}.get(key, int)
+            is_right = isinstance(value, kind) and (key == "kernels" or not isinstance(value, bool))
             least = {"damping": 0.0, "chunk": 3, "overlap": 0}.get(key, 0)
             if not is_right or (key != "kernels" and not (math.isfinite(value) and value >= least)):
                 raise PresetError(

@@ -95,7 +95,7 @@ def test_optimizer():
 def test_stages():
     parameters = {f"fit_{name}" for names in PARAMETERS.values() for name in names}
     patterns = {"{handler_key}_weight", "{handler_key}_reduction"}
-    others = {"n_iter", "ftol", "max_frames", "use_shoulder_hip_only"}
+    others = {"n_iter", "ftol", "max_frames", "least_noise", "use_shoulder_hip_only"}
     assert set(documented(section("Stages"))) == {*others, *parameters, *PART_WEIGHTS, *patterns}
 
 

@@ -110,6 +110,13 @@ class Sharp(Loss):
         return torch.where(body_pose.abs() > 1.0, torch.inf, 0.1 * body_pose)
 
 
+class Neighbours(Loss):
+    """One that compares frames without saying so."""
+
+    def residuals(self, body_pose):
+        return torch.cat([torch.zeros_like(body_pose[:1]), body_pose.diff(dim=0)])
+
+
 class NoSquares(nn.Module):
     """A loss that is no sum of squares."""
 
@@ -137,6 +144,18 @@ def test_a_loss_that_breaks_down_on_the_way(body, walk):
     output = with_loss(body, Sharp(reduction="sum"), np.asarray(body().joints[:, :24].expand(20, -1, -1).detach()) + 0.01)
     assert torch.isfinite(output["body_pose"]).all()
     assert pose.shape == (20, 24, 3)
+
+
+def test_a_loss_that_compares_frames_and_does_not_say_so(body, walk):
+    with pytest.raises(FittingError, match=r"The loss Neighbours of 'mine' compares frames that are more than 0 apart.*`frame_reach`"):
+        with_loss(body, Neighbours(reduction="sum"), walk)
+
+
+def test_a_loss_that_compares_frames_and_says_so(body, walk):
+    class Said(Neighbours):
+        frame_reach = 1
+
+    assert torch.isfinite(with_loss(body, Said(reduction="sum"), walk)["body_pose"]).all()
 
 
 def test_a_loss_that_is_no_sum_of_squares(body, walk):

@@ -160,9 +160,7 @@ class CompiledStage:
 def compiled(stage: "StageLeastSquares") -> CompiledStage | None:
     """The stage for the compiled kernels, or None where it has more to it than they know, or they are not there."""
     unknowns = stage.unknowns
-    knows_all = (
-        stage.generic is None and stage.points is not None and not unknowns.by_components and bool(unknowns.joints)
-    )
+    knows_all = stage.generic is None and stage.points is not None and not unknowns.by_components and bool(unknowns.joints)
     only_places = set(unknowns.frame_values) <= {"transl", "expression"}
     if stage.has_shared:
         only_places = set(unknowns.frame_values) == {"transl"} and set(unknowns.shared_values) == {"betas"} and not stage.couples_frames

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from ...body import BodyOutput
+from ...errors import FittingError
 from ...rotations import inverse_right_jacobian, rotation_log
 from ..problem import Problem, Term
 from .unknowns import parts_of
@@ -34,6 +35,7 @@ class GenericTerms:
         self._problem = problem
         self._terms = list(terms)
         self._parts = parts_of(problem.body)
+        self._is_checked = False
         self.reach = max((term.handler.frame_reach() for term in terms), default=0)
 
     def costs(self, stage: "StageLeastSquares", evaluation_at: Any, pairs: Tensor | None) -> Tensors:
@@ -58,6 +60,9 @@ class GenericTerms:
         blocks = list(coupling) + [
             hessian.new_zeros(max(len(hessian) - n, 0), n_all, n_all) for n in range(len(coupling) + 1, 2 * self.reach + 1)
         ]
+        if not self._is_checked:
+            self._check_reach(primals, tangents)
+            self._is_checked = True
         for term in self._terms:
             reach = term.handler.frame_reach()
 
@@ -65,11 +70,38 @@ class GenericTerms:
                 return term.residuals(**self._arguments(values))
 
             value = residuals(primals)
-            jacobians = _jacobians(
-                residuals, primals, tangents, reach, one_by_one=term.handler.requires_verts()
-            )
+            jacobians = _jacobians(residuals, primals, tangents, reach, one_by_one=term.handler.requires_verts())
             _add(hessian, gradient, blocks, value, jacobians, n_shared)
         return tuple(blocks)
+
+    def _check_reach(self, primals: Tensors, tangents: Tensors) -> None:
+        """Refuses a term that looks at frames further away than it says: its derivatives would be wrong, and nobody would know.
+
+        Raises:
+            FittingError: One does.
+        """
+        n_frames = self._problem.n_frames
+        middle = n_frames // 2
+        generator = torch.Generator().manual_seed(0)
+        for term in self._terms:
+            reach = term.handler.frame_reach()
+
+            def residuals(values: Tensors, term: Term = term) -> Tensor:
+                return term.residuals(**self._arguments(values))
+
+            moved = {}
+            for name, value in tangents.items():
+                weights = torch.randn(len(value), generator=generator).to(value)
+                moved[name] = torch.zeros_like(primals[name])
+                moved[name][middle] = torch.tensordot(weights, value[:, middle], 1)
+            change = jvp(residuals, (primals,), (moved,))[1].abs().amax(1)
+            frame = torch.arange(n_frames, device=change.device)
+            if bool((change[(frame - middle).abs() > reach] > 1e-6 * (1 + change.amax())).any()):
+                raise FittingError(
+                    f"The loss {type(term.handler.loss).__name__} of {term.handler.handler_key!r} compares frames that are more than "
+                    f"{reach} apart.",
+                    "Say how far it looks with the class attribute `frame_reach`, or use LBFGS.",
+                )
 
     def _values(self, stage: "StageLeastSquares", point: Any, pairs: Tensor | None) -> Tensors:
         """What the residuals are a function of: all parameters, and the keypoints where they are known in closed form."""

@@ -120,7 +120,16 @@ def test_stages_are_closed_until_they_are_edited(scene):
     bpy.ops.smplify.preset_load(name="smplify")
     lines = drawn(panels.SMPLIFY_PT_stages)
     assert [line for line in lines if line in ("Shape and pose", "Pose")] == ["Shape and pose", "Pose", "Pose"]
-    assert {"<n_iter>", "<ftol>", "<max_frames>", "<fit_betas>", "<use_shoulder_hip_only>", "<reduction>", "[Save Preset]"} <= set(lines)
+    assert {
+        "<n_iter>",
+        "<ftol>",
+        "<max_frames>",
+        "<least_noise>",
+        "<fit_betas>",
+        "<use_shoulder_hip_only>",
+        "<reduction>",
+        "[Save Preset]",
+    } <= set(lines)
     assert lines.count("<value>") == len(scene.smplify.stages[0].terms) + 6
 
 

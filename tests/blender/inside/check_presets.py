@@ -37,6 +37,7 @@ def test_all_keys_of_a_stage_survive(scene, own_presets):
             "n_iter": 7,
             "ftol": 1e-05,
             "max_frames": 60,
+            "least_noise": 0.005,
             "fit_global_orient": False,
             "fit_transl": True,
             "fit_body_pose": False,

@@ -137,6 +137,7 @@ def test_sentences(change, sentence):
         ("n_iter", -1, "a whole number from 0"),
         ("n_iter", 2.0, "a whole number from 0"),
         ("n_iter", True, "a whole number from 0"),
+        ("least_noise", 0, "metres above 0"),
         ("max_frames", 0, "a whole number from 1"),
         ("max_frames", 2.5, "a whole number from 1"),
         ("max_frames", True, "a whole number from 1"),

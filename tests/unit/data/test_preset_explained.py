@@ -198,6 +198,18 @@ MANY_VIEWS = {**POINTS, "handler_key": "keypoints2d_mse", "type": "MultiviewKeyp
             {},
             ["keypoints2d_mse needs 2D keypoints of several views: in a fit to a take of 3D keypoints alone it is left out."],
         ),
+        (
+            [POINTS, {**POSE, "prior_loss": {"type": "MaxMixturePriorLoss", "reduction": "sum"}}],
+            [{}],
+            {"optimizer": {"type": "LevenbergMarquardt"}},
+            ["pose is no sum of squares, which LevenbergMarquardt refuses: use LBFGS or Adam, or another loss."],
+        ),
+        (
+            [POINTS, {**POSE, "prior_loss": {"type": "SmoothJointLoss", "loss_func": "L2", "reduction": "sum"}}],
+            [{}],
+            {"optimizer": {"type": "LevenbergMarquardt"}},
+            [],
+        ),
         ([POINTS, MANY_VIEWS], [{"keypoints2d_mse_weight": 0}], {}, ["Never used, as their weight is 0 in every stage: keypoints2d_mse."]),
     ],
 )

@@ -56,7 +56,7 @@ def test_choices():
 
 def test_keys_of_a_stage():
     fit_keys = {f"fit_{parameter}" for parameter in EVERY_PARAMETER}
-    others = {"n_iter", "ftol", "max_frames", "use_shoulder_hip_only"}
+    others = {"n_iter", "ftol", "max_frames", "least_noise", "use_shoulder_hip_only"}
     assert set(DEFINITIONS["stage"]["properties"]) == {*others, *fit_keys, *PART_WEIGHTS}
 
 
@@ -101,6 +101,7 @@ RIGHT = [
             {"shoulder_weight": None, "hip_weight": 2, "foot_weight": None, "body_weight": 0, "face_weight": 1.5, "hand_weight": 0},
             {"use_shoulder_hip_only": True, "no_such_term_weight": 0},
             {"max_frames": 1},
+            {"least_noise": 0.005},
             {"max_frames": 60, "fit_betas": True},
         )
     ),
@@ -159,6 +160,8 @@ WRONG = [
             ("n_iter", -1),
             ("n_iter", True),
             ("n_iter", "3"),
+            ("least_noise", 0),
+            ("least_noise", "1 cm"),
             ("max_frames", 0),
             ("max_frames", 2.5),
             ("max_frames", True),

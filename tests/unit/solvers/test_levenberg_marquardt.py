@@ -232,6 +232,7 @@ def test_an_unknown_on_which_nothing_depends_stays():
         ({"dampin": 1}, "LevenbergMarquardt has an unknown argument 'dampin'. Did you mean 'damping'?"),
         ({"damping": -1}, "LevenbergMarquardt has damping = -1, expected a number"),
         ({"chunk": 2}, "LevenbergMarquardt has chunk = 2, expected a number"),
+        ({"chunk": 100.5}, "LevenbergMarquardt has chunk = 100.5, expected a number"),
         ({"chunk": True}, "LevenbergMarquardt has chunk = True, expected a number"),
         ({"overlap": "x"}, "LevenbergMarquardt has overlap = 'x', expected a number"),
         ({"kernels": 1}, "LevenbergMarquardt has kernels = 1, expected true or false"),
