@@ -60,7 +60,7 @@ def shape_system(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Eliminates the poses of all frames from the normal equations of the shape; gives whether it could be done.
 
-    Arguments as for `frames.fit_frames`, and `offset_dirs` (J, 3, S) and `lever_dirs` (C, 3, S), how offsets and levers move with the shape.
+    Arguments as for `fit_frames`, and `offset_dirs` (J, 3, S) and `lever_dirs` (C, 3, S), how offsets and levers move with the shape.
     `steps` (F, S + 1, A + 1, 3) is filled with the step of each pose against the gradient, last, and with what each shape value takes off
     it; `schur` (S, S) with the matrix of the shape alone, and `right` (S,) with its right-hand side.
     """
