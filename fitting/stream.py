@@ -85,6 +85,7 @@ class Fitter:
         self._body, self._convention = model, as_convention(convention)
         self._convert = KeypointConversion(model.convention, self._convention, approximate=True, like=torch.zeros(()))
         self._noise = torch.full((len(self._convention.names),), float(noise))
+        self._off = self._noise  # with what the skeleton means by its keypoints, once that is known
         self._frames: list[Tensor] | None = None if betas is not None else []
         width = model.parameter_shapes()["betas"]
         self._betas = torch.zeros(1, width) if betas is None else torch.as_tensor(np.asarray(betas, np.float32)).reshape(1, -1)
@@ -140,6 +141,7 @@ class Fitter:
             frames = torch.stack(self._frames)
             estimate = shape_from_lengths(self._body, frames[..., :3], frames[..., 3], self._convention, self._noise)
             self._betas = estimate.betas
+            self._off = torch.hypot(self._noise, estimate.mismatch)
             if self._parameters is not None:
                 self._parameters["betas"] = self._betas.clone()
         if len(self._frames) >= _LEARN_AT[-1]:
@@ -173,7 +175,7 @@ class Fitter:
 
     def _problem(self, parameters: dict[str, Tensor], target: Tensor, weight: Tensor) -> Any:
         observed = Keypoint3dMSEInput(target, self._convention, weight)
-        observed.keypoints3d_noise = self._noise
+        observed.keypoints3d_noise = self._off
         copies = {name: value.clone() for name, value in parameters.items()}
         return self._registrant.problem_of({**self._registrant.stages[-1], "fit_betas": False}, [observed], copies)
 

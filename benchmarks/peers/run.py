@@ -59,7 +59,7 @@ class Peer:
 PEERS = (
     Peer("pymomentum", "momentum_peer.py", "Momentum, each frame", variant="frame"),
     Peer("pymomentum", "momentum_peer.py", "Momentum, sequence", variant="sequence"),
-    Peer("keypoints2body", "keypoints2body_peer.py", "keypoints2body", most_frames=1000),
+    Peer("keypoints2body", "keypoints2body_peer.py", "keypoints2body", most_frames=100),
     Peer(None, "full_mesh_lbfgs.py", "L-BFGS, full mesh", most_frames=100),
     Peer("smplfitter", "smplfitter_peer.py", "smplfitter (another problem)", gets=f"24 joints and {N_VERTICES:,} vertices"),
 )

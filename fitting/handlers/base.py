@@ -42,6 +42,14 @@ class BaseInput:
         """The same input, of which nothing counts as more exact than a standard deviation in metres; where it knows of any."""
         return self
 
+    def displaced_by(self, mismatch: Tensor) -> "BaseInput":
+        """The same input, whose (K,) keypoints may be so many metres from where the body has them; where it knows of any."""
+        return self
+
+    def noise_beside(self, other: Any) -> float:
+        """How many times as much noise as in another input of the same keypoints is usual here; 1 where none is known."""
+        return 1.0
+
     def to(self, device: torch.device) -> "BaseInput":
         """Moves all tensors to a device, in place; gives the input itself."""
         for name, value in vars(self).items():

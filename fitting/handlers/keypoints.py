@@ -79,6 +79,22 @@ class Keypoint3dInput(BaseInput):
         twin.keypoints3d_noise = known.clamp_min(noise)
         return twin
 
+    def displaced_by(self, mismatch: Tensor) -> "Keypoint3dInput":
+        """The same keypoints, each of which may be so many metres from where the body has it; (K,), or none."""
+        if len(mismatch) != self.keypoints3d.shape[1]:
+            return self
+        twin = self.no_better_than(0)
+        assert twin.keypoints3d_noise is not None
+        twin.keypoints3d_noise = torch.hypot(twin.keypoints3d_noise, mismatch.to(twin.keypoints3d_noise))
+        return twin
+
+    def noise_beside(self, other: "Keypoint3dInput") -> float:
+        """How many times as much noise as in another input of the same keypoints is usual here; 1 where none is known."""
+        if self.keypoints3d_noise is None or other.keypoints3d_noise is None:
+            return 1.0
+        seen = (self.keypoints3d_conf > 0).any(0)
+        return float((self.keypoints3d_noise / other.keypoints3d_noise)[seen].median())
+
     def initial_keypoints3d(self) -> tuple[Tensor, Tensor, Any]:
         """The keypoints themselves, their confidence and convention."""
         return self.keypoints3d, self.keypoints3d_conf, self.keypoints3d_convention

@@ -155,10 +155,14 @@ class SMPLify:
             one_shape=self.use_one_betas_per_video,
             device=self.device,
         )
+        displaced = {key: item.displaced_by(estimate.mismatch) for key, item in inputs.items()}
+        # A keypoint that is always off says as much of the motion as one that is not.
+        hurry = observed.hurry * max((displaced[key].noise_beside(item) for key, item in inputs.items()), default=1.0)
+        inputs = displaced
         self.notes = observed.notes
         if estimate.n_lengths:
             self.notes.append(f"Shape: {estimate.n_lengths} lengths of limbs tell it to {1000 * estimate.uncertainty:.1f} mm.")
-        known = {"fps": fps, "hurry": observed.hurry, "shape_estimate": (estimate.betas, estimate.root)}
+        known = {"fps": fps, "hurry": hurry, "shape_estimate": (estimate.betas, estimate.root)}
         given = {"input_list": input_list, "optim_param": parameters}
         self.hooks.call("before_optimize", **given)
         runs = [(epoch, index) for epoch in range(self.n_epochs) for index in range(len(self.stages))]

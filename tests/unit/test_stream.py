@@ -23,7 +23,7 @@ def test_every_frame_is_found_and_the_shape_is_learned(walk):
     parameters, truth = walk
     fitter = Fitter("smpl")
     errors = [millimetres(fitter.step(points), points).mean() for points in truth]
-    assert np.mean(errors[60:]) < 1.5
+    assert np.mean(errors[60:]) < 2.5
     assert np.mean(errors[60:]) <= np.mean(errors[:5])
     assert np.abs(fitter.betas - parameters["betas"].numpy()[0]).mean() < 0.5
 
