@@ -29,6 +29,7 @@ from fitting.solvers import LevenbergMarquardt, TorchOptimizer
 
 TURNS_PER_FRAME = 3 / 1000
 PRESETS = Path(__file__).parent / "presets"
+OTHERS = ("pymomentum", "smplfitter", "keypoints2body")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -115,7 +116,7 @@ def rows_of(n_frames: int, noise: float, given: argparse.Namespace, console: Con
         with tempfile.TemporaryDirectory() as folder:
             inputs = Path(folder) / "in.npz"
             write_inputs(inputs, truth, observed, noise / 1000, given.seed)
-            names = ("full_mesh_lbfgs",) if given.peers_venvs is None else ()
+            names = [*(OTHERS if given.peers_venvs else ()), *(["full_mesh_lbfgs"] if given.full_mesh else ())]
             for row in run_peers(inputs, given.peers_venvs, names, given.seconds, console.print):
                 off = errors(row["params"], truth, row["joints"], joints)
                 rows.append({"label": row["label"], "gets": row["gets"], "seconds": row["seconds"], "solver": None, **off})

@@ -286,11 +286,15 @@ class _GroupState:
         self._new_turns, self._new_steps = np.empty_like(self._turns), np.empty_like(self._steps)
         self._band, self._right = np.empty((n_frames * width, 2 * width + 3), np.float32), np.empty((n_frames, width), np.float32)
         self._damping = np.float32(1e-4)
+        self._stands_at: Floats | None = None
+        self._cost = 0.0
         self.is_done = False
 
     def step(self, rotations: Floats, roots: Floats, ftol: float) -> tuple[Floats, Floats, float]:
         """One step: rotations and places of the root after it, and the cost."""
-        cost = _TRACK_COST(*self._arguments, rotations, roots, self._turns, self._steps)
+        # After a step of this group alone, all is known of where it stands.
+        is_known = rotations is self._stands_at
+        cost = self._cost if is_known else _TRACK_COST(*self._arguments, rotations, roots, self._turns, self._steps)
         _ASSEMBLE(*self._arguments, rotations, roots, self._turns, self._steps, self._damping, self._band, self._right)
         # Beyond the last frame there is nothing: LAPACK does not look there.
         _, step, info = spbsv(self._band.T, self._right.reshape(-1, 1), lower=1, overwrite_ab=1)
@@ -302,7 +306,11 @@ class _GroupState:
             if trial_cost < cost:
                 self._damping = max(self._damping * _SHRINK, np.float32(1e-7))
                 self.is_done = cost - trial_cost <= ftol * cost
+                self._turns, self._new_turns = self._new_turns, self._turns
+                self._steps, self._new_steps = self._new_steps, self._steps
+                self._stands_at, self._cost = trial, trial_cost
                 return trial, trial_roots, trial_cost
+        self._stands_at, self._cost = rotations, cost
         self._damping = max(self._damping * _GROW, np.float32(1e-3))
         self.is_done = bool(self._damping > 1e6)
         return rotations, roots, cost

@@ -17,8 +17,8 @@ TORSO_ERROR = 0.012
 """The same for lengths that are no bone of an arm or a leg: skeletons agree least about the torso."""
 
 DISAGREEMENTS = (0.1, 0.1, 0.05, 0.03, 0.03)
-"""Metres, step by step: a length that is off by more counts ever less, as the skeletons mean other points. Wide at first: the mean shape may
-be far from a person in all of them.
+"""Metres, step by step: a length that is off by more counts ever less, as the skeletons mean other points. Wide at first: the mean
+shape may be far from a person in all of them.
 """
 
 _SHARE = 0.4
