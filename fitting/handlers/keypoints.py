@@ -93,7 +93,8 @@ class Keypoint3dInput(BaseInput):
         if self.keypoints3d_noise is None or other.keypoints3d_noise is None:
             return 1.0
         seen = (self.keypoints3d_conf > 0).any(0)
-        return float((self.keypoints3d_noise / other.keypoints3d_noise)[seen].median())
+        # That of the keypoints that are best off: the others would jitter if all were taken for as noisy as they are.
+        return float((self.keypoints3d_noise / other.keypoints3d_noise)[seen].quantile(0.1))
 
     def initial_keypoints3d(self) -> tuple[Tensor, Tensor, Any]:
         """The keypoints themselves, their confidence and convention."""

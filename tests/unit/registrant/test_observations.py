@@ -130,3 +130,33 @@ def test_no_lengths_no_shape(body):
     assert estimate.n_lengths == 0
     assert torch.equal(estimate.betas, torch.zeros(1, 10))
     assert torch.equal(estimate.root, torch.eye(10))
+
+
+def test_a_keypoint_that_means_another_point_is_found(body, turning, keypoints_of):
+    """A pelvis ten centimetres too low, as in some laboratories: its lengths are wrong, those of the limbs are not."""
+    points = keypoints_of(turning(60, turns=1))[:, :24].clone()
+    points[:, 0] += 0.1 * torch.nn.functional.normalize(points[:, 0] - points[:, 3], dim=-1)
+    estimate = shape_from_lengths(body, points, torch.ones(60, 24), SMPL, torch.full((24,), 0.001))
+    limbs = [4, 5, 7, 8, 18, 19, 20, 21]
+    assert estimate.mismatch[0] > 0.01
+    assert estimate.mismatch[limbs].max() < 0.004
+    given = Keypoint3dMSEInput(points, "smpl")
+    given.keypoints3d_noise = torch.full((24,), 0.001)
+    displaced = given.displaced_by(estimate.mismatch)
+    assert displaced.keypoints3d_noise[0] > 10 * displaced.keypoints3d_noise[4]
+    assert displaced.noise_beside(given) < 5
+    assert torch.equal(given.keypoints3d_noise, torch.full((24,), 0.001))
+    assert given.displaced_by(torch.zeros(0)) is given
+
+
+def test_a_misplaced_pelvis_does_not_bend_the_body(body, turning, keypoints_of):
+    from fitting import KeypointTrack, fit
+
+    parameters = turning(40, turns=0.5)
+    true = keypoints_of(parameters)[:, :24]
+    points = true.clone()
+    points[:, 0] += 0.1 * torch.nn.functional.normalize(points[:, 0] - points[:, 3], dim=-1)
+    result = fit(KeypointTrack(points.numpy(), None, "smpl", 30.0), "smplify", device="cpu")
+    away = 1000 * np.linalg.norm(result.joints - true.numpy(), axis=-1)
+    assert away[:, [1, 2, 4, 5, 7, 8, 16, 17, 18, 19]].mean() < 10
+    assert away[:, 0].mean() < 30, "most of the ten centimetres are not believed"
