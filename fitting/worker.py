@@ -83,6 +83,9 @@ def load_fitter() -> Fitter:
             raise PythonError(f"{sys.executable} {what}.", "Choose another Python, or press 'Build Environment'.") from error
     from .api import fit  # noqa: PLC0415 - these need PyTorch
     from .device import devices  # noqa: PLC0415
+    from .kernels import kernels  # noqa: PLC0415
+
+    kernels()  # they are loaded, or compiled, while nobody waits
 
     package = sys.modules[__package__ or "fitting"]
     versions = {"python": platform.python_version(), **{name: str(module.__version__) for name, module in modules.items()}}

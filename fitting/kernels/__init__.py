@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import logging
 import threading
 from types import ModuleType
 
@@ -24,7 +25,10 @@ class _Loader:
         return self._module
 
     def _load(self) -> None:
-        self._module = importlib.import_module(".pose_fit", __package__)
+        try:
+            self._module = importlib.import_module(".pose_fit", __package__)
+        except Exception as error:  # whatever a compiler stumbles over: there is another way
+            logging.getLogger("fitting").warning("The compiled kernels cannot be loaded (%s): plain PyTorch is used.", error)
 
 
 _LOADER = _Loader()
