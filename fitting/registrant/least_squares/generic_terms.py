@@ -11,6 +11,7 @@ from ...body import BodyOutput
 from ...errors import FittingError
 from ...rotations import inverse_right_jacobian, rotation_log
 from ..problem import Problem, Term
+from .derivatives import keypoint_jacobian, to_local
 from .unknowns import parts_of
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class GenericTerms:
         n_all = n_turns + sum(width for _, width in widths)
         tangents = {name: value.new_zeros(n_all, *value.shape) for name, value in primals.items()}
         turned = rotation_log(evaluation.point.rotations[:, :, unknowns.joints])
-        local = stage.to_local(evaluation)
+        local = to_local(stage, evaluation)
         change = torch.einsum("abjf,bcjf->acjf", inverse_right_jacobian(turned), local)  # d log / d turn about the axes of the world
         place_of = {joint: place for place, joint in enumerate(unknowns.joints)}
         for name, joints in unknowns.turned.items():
@@ -145,7 +146,7 @@ class GenericTerms:
                 tangents[name][start + column, :, column] = 1
             start += width
         if _KEYPOINTS in primals:
-            tangents[_KEYPOINTS] = stage.keypoint_jacobian(evaluation).permute(3, 0, 1, 2)
+            tangents[_KEYPOINTS] = keypoint_jacobian(stage, evaluation).permute(3, 0, 1, 2)
         return tangents
 
 

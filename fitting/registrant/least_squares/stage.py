@@ -1,10 +1,7 @@
-"""A stage as a sum of squares: costs and normal equations of all its terms.
+"""A stage as a sum of squares: where it stands and what that costs.
 
-Distances of points that joints carry, quadratic priors of rotations and accelerations are written down in closed form. All other terms are
-asked for their residuals, whose derivatives come from forward-mode differentiation, pushed through the closed form of the keypoints.
-
-Frames come last where joints are posed (see `body.posed_points`) and first where matrices are multiplied. The unknown turns are about the
-axes of the world: component first, then joint.
+Distances of points that joints carry, quadratic priors of rotations and accelerations are known in closed form (`terms`), and so is how
+they change (`derivatives`). All other terms are asked for their residuals (`generic_terms`). Frames come last, as in `body.posed_points`.
 """
 
 from collections.abc import Callable
@@ -23,9 +20,10 @@ from ...handlers.quadratic_terms import (
     RotationTerm,
     SharedTerm,
 )
-from ...rotations import axis_angle_to_matrix, inverse_right_jacobian, rotation_log
+from ...rotations import axis_angle_to_matrix, rotation_log
 from ...solvers.least_squares import NormalEquations
 from .carriers import Carriers, can_be_placed
+from .derivatives import normal_equations
 from .generic_terms import GenericTerms
 from .terms import PointTerms, rotation_priors
 from .unknowns import Point, Unknowns
@@ -86,7 +84,7 @@ class StageLeastSquares:
         self.frame_terms = {key: term for key, term in terms.items() if isinstance(term, FrameTerm)}
         self.frames: Any = slice(None)
         self.on_evaluation: Callable[[dict[str, Tensor] | None], None] | None = None
-        self._spread: tuple[Tensor, Tensor] | None = None
+        self.spread: tuple[Tensor, Tensor] | None = None
 
     # --- what a solver asks for
 
@@ -108,6 +106,10 @@ class StageLeastSquares:
     def evaluate(self) -> StageEvaluation:
         """The evaluation at the present point."""
         return self._evaluated(self.point)
+
+    def normal_equations(self, evaluation: StageEvaluation) -> NormalEquations:
+        """The normal equations at the point of an evaluation."""
+        return normal_equations(self, evaluation)
 
     def moved(self, evaluation: StageEvaluation, step: Tensor, shared_step: Tensor | None) -> StageEvaluation:
         """The evaluation after a step (F, D) and (S,)."""
@@ -179,7 +181,7 @@ class StageLeastSquares:
         assert evaluation.placed is not None
         assert evaluation.residuals is not None
         columns, used = self.carriers.moved_by_expression(evaluation.placed, self.points.matrix)  # (F, N', 3, E), (N',)
-        weighted = columns * self._robust(evaluation.residuals)[1][used].mT[..., None, None]
+        weighted = columns * self.robust(evaluation.residuals)[1][used].mT[..., None, None]
         hessian = columns.flatten(1, 2).mT @ weighted.flatten(1, 2)
         gradient = (weighted.flatten(1, 2).mT @ evaluation.residuals[:, used].permute(2, 1, 0).flatten(1)[..., None])[..., 0]
         start = self.place_of("expression")
@@ -211,7 +213,7 @@ class StageLeastSquares:
         roots, right = [like.new_zeros(1, n_shared)], [like.new_zeros(1)]
         for term in self.shared.values():
             root = like.new_zeros(len(term.root), n_shared)
-            root[:, self._columns(term)] = term.root
+            root[:, self.columns_of(term)] = term.root
             roots.append(root)
             right.append(term.root @ term.usual)
         stacked, sides = torch.cat(roots), torch.cat(right)
@@ -253,7 +255,7 @@ class StageLeastSquares:
         if self.points is not None:
             assert pairs is not None
             residuals = self._input_points(pairs, self.value("transl", values)) - self.points.target
-            costs = self._robust(residuals)[0]
+            costs = self.robust(residuals)[0]
             terms |= {key: costs[rows].sum(0) for key, rows in self.points.keys}
         turns = {}
         moving = point.rotations[:, :, self.unknowns.joints]
@@ -270,7 +272,7 @@ class StageLeastSquares:
         for key, term in self.frame_terms.items():
             terms[key] = (values[term.name] * term.share).square().sum(1)
         for key, shared in self.shared.items():
-            residual = shared.root @ (point.shared[self._columns(shared)] - shared.usual)
+            residual = shared.root @ (point.shared[self.columns_of(shared)] - shared.usual)
             terms[key] = (residual.square().sum() / self.n_frames).expand(self.n_frames)
         if self.generic is not None:
             terms |= self.generic.costs(self, point, pairs)
@@ -288,7 +290,7 @@ class StageLeastSquares:
         names = list(self.unknowns.frame_values)
         return sum(self.unknowns.frame_values[other] for other in names[: names.index(name)])
 
-    def _columns(self, term: SharedTerm) -> slice:
+    def columns_of(self, term: SharedTerm) -> slice:
         """Which of the shared unknowns a term is about."""
         start = 0
         for name, width in self.unknowns.shared_values.items():
@@ -297,7 +299,7 @@ class StageLeastSquares:
             start += width
         raise KeyError(term.name)
 
-    def _robust(self, residuals: Tensor) -> tuple[Tensor, Tensor]:
+    def robust(self, residuals: Tensor) -> tuple[Tensor, Tensor]:
         """(N, F) costs of the points, and (N, F) weights that make their squares change as the costs do."""
         assert self.points is not None
         squared = residuals.square().sum(0)
@@ -325,211 +327,6 @@ class StageLeastSquares:
         points: Tensor = matrix @ pairs
         return points if transl is None else points + self.points.matrix.sum(1)[:, None] * transl.mT[:, None]
 
-    # --- derivatives
-
-    def normal_equations(self, evaluation: StageEvaluation) -> NormalEquations:
-        """The normal equations at the point of an evaluation."""
-        n_joints, n_frames = len(self.unknowns.joints), self.n_frames
-        n_values, n_shared = len(evaluation.point.values), len(evaluation.point.shared)
-        n_all = 3 * n_joints + n_values + n_shared
-        hessian = evaluation.costs.new_zeros(n_frames, n_all, n_all)
-        gradient = evaluation.costs.new_zeros(n_frames, n_all)
-        self._add_points(evaluation, hessian, gradient)
-        self._add_tolerances(evaluation, hessian, gradient)
-        coupling = self._coupling(evaluation, hessian, gradient)
-        if self.generic is not None:
-            coupling = self.generic.add(self, evaluation, hessian, gradient, coupling)
-        own = n_all - n_shared
-        for term in self.frame_terms.values():
-            begin = 3 * n_joints + self.place_of(term.name)
-            places = slice(begin, begin + self.unknowns.frame_values[term.name])
-            gradient[:, places] += term.share**2 * self.unknowns.values_at(evaluation.point)[term.name]
-            hessian[:, places, places].diagonal(dim1=1, dim2=2).add_(term.share**2)
-        for shared in self.shared.values():
-            columns = self._columns(shared)
-            places = slice(own + columns.start, own + columns.stop)
-            difference = evaluation.point.shared[columns] - shared.usual
-            gradient[0, places] += shared.root.mT @ (shared.root @ difference)
-            hessian[0, places, places] += shared.root.mT @ shared.root
-        if not n_shared:
-            return NormalEquations(hessian, gradient, coupling)
-        return NormalEquations(
-            hessian[:, :own, :own].contiguous(),
-            gradient[:, :own].contiguous(),
-            tuple(blocks[:, :own, :own] for blocks in coupling),
-            hessian[:, :own, own:].contiguous(),
-            hessian[:, own:, own:].sum(0),
-            gradient[:, own:].sum(0),
-        )
-
-    def _add_points(self, evaluation: StageEvaluation, hessian: Tensor, gradient: Tensor) -> None:
-        if self.points is None:
-            return
-        assert evaluation.residuals is not None
-        weight = self._robust(evaluation.residuals)[1].mT  # (F, N)
-        n_joints = len(self.unknowns.joints)
-        forces = [evaluation.residuals.permute(2, 1, 0)[..., None]]  # (F, N, 3, 1), then how the points move with other unknowns
-        moved = self._moved_points(evaluation)
-        if moved is not None:
-            forces.append(moved)
-        weighted = torch.cat(forces, -1) * weight[..., None, None]
-        if n_joints:
-            levers = self._levers(evaluation)  # (F, 3 A, N)
-            moments = (levers * weight[:, None]) @ levers.mT
-            moments = torch.unflatten(torch.unflatten(moments, 1, (3, n_joints)), 3, (3, n_joints))
-            block = torch.unflatten(torch.unflatten(hessian[:, : 3 * n_joints, : 3 * n_joints], 1, (3, n_joints)), 3, (3, n_joints))
-            # (d_j . d_i) 1 - d_i d_j', summed over the points: how two turns work against each other.
-            block.sub_(moments.transpose(1, 3))
-            trace = moments[:, 0, :, 0] + moments[:, 1, :, 1] + moments[:, 2, :, 2]
-            block.diagonal(dim1=1, dim2=3).add_(trace[..., None])
-            torques = torch.unflatten(
-                torch.unflatten(levers @ weighted.flatten(2), 2, weighted.shape[2:]), 1, (3, n_joints)
-            )  # (F, 3, A, 3, 1 + E)
-            turning = torch.stack([torques[:, (c + 1) % 3, :, (c + 2) % 3] - torques[:, (c + 2) % 3, :, (c + 1) % 3] for c in range(3)], 1)
-            turning = turning.flatten(1, 2)
-            gradient[:, : 3 * n_joints] += turning[..., 0]
-            hessian[:, : 3 * n_joints, 3 * n_joints :] += turning[..., 1:]
-            hessian[:, 3 * n_joints :, : 3 * n_joints] += turning[..., 1:].mT
-        if moved is not None:
-            own = moved.flatten(1, 2).mT @ weighted.flatten(1, 2)
-            gradient[:, 3 * n_joints :] += own[..., 0]
-            hessian[:, 3 * n_joints :, 3 * n_joints :] += own[..., 1:]
-
-    def _levers(self, evaluation: StageEvaluation) -> Tensor:
-        """(F, 3 A, N) the way from each unknown joint to what it carries of each point."""
-        assert self.points is not None
-        assert self.carriers is not None
-        assert evaluation.placed is not None
-        assert evaluation.pairs is not None
-        joints = self.unknowns.joints
-        if self._spread is None:
-            self._spread = self.carriers.spread(self.points.matrix, joints)
-        spread, by_weight = self._spread
-        levers = torch.unflatten(evaluation.pairs.permute(2, 0, 1) @ spread.mT, 2, (len(joints), -1))
-        if evaluation.placed.weight.shape[-1] == 1:
-            return levers.flatten(1, 2)
-        # The weights change from frame to frame: so does how much of a point turns with a joint.
-        carried = torch.unflatten(self.carriers.weights(evaluation.placed).mT @ by_weight.mT, 1, (len(joints), -1))
-        places = evaluation.placed.joints[:, joints].permute(2, 0, 1)
-        return (levers - places[..., None] * carried[:, None]).flatten(1, 2)
-
-    def _moved_points(self, evaluation: StageEvaluation) -> Tensor | None:
-        """(F, N, 3, E + S) how the points move with the unknowns that are no turns."""
-        assert self.points is not None
-        columns = self.moved_keypoints(evaluation)
-        return None if columns is None else torch.unflatten(self.points.matrix @ columns.flatten(2), 2, columns.shape[2:])
-
-    def moved_keypoints(self, evaluation: StageEvaluation) -> Tensor | None:
-        """(F, K, 3, E + S) how the keypoints of the body move with the unknowns that are no turns."""
-        assert self.carriers is not None
-        assert evaluation.placed is not None
-        names = {**self.unknowns.frame_values, **self.unknowns.shared_values}
-        if not names:
-            return None
-        n_keypoints, columns = len(self.carriers.to_keypoints), {}
-        if "transl" in names:
-            eye = torch.eye(3).to(evaluation.costs)
-            columns["transl"] = eye.expand(self.n_frames, n_keypoints, 3, 3)
-        if "betas" in names or "expression" in names:
-            values = self.unknowns.values_at(evaluation.point)
-            by_shape = self.carriers.moved_by_shape(evaluation.placed, self.value("betas", values))
-            columns["betas"] = by_shape[..., : self.unknowns.body.parameter_shapes()["betas"]]
-            columns["expression"] = by_shape[..., columns["betas"].shape[-1] :]
-        for name in names:
-            if name not in columns:  # a hand by a few components
-                columns[name] = self._moved_by_components(evaluation, name)
-        return torch.cat([columns[name] for name in names], -1)
-
-    def _moved_by_components(self, evaluation: StageEvaluation, name: str) -> Tensor:
-        """(F, K, 3, C) how the keypoints move with the components of a part of the pose."""
-        assert evaluation.placed is not None
-        values = self.unknowns.parameters_at(evaluation.point)
-        part = values[name].expand(self.n_frames, -1)
-        pose_parts = {other: values[other] for other in self.unknowns.body.parts_of_pose(torch.zeros(1, 3 * self.unknowns.body.n_joints))}
-        width, like = part.shape[1], part
-        base = self.unknowns.body.full_pose(pose_parts)
-        unit = torch.eye(width).to(like)
-        directions = torch.stack([self.unknowns.body.full_pose({**pose_parts, name: part + unit[i]}) - base for i in range(width)], -1)
-        joints = torch.nonzero(torch.unflatten(directions.abs().sum((0, 2)), 0, (-1, 3)).sum(1))[:, 0].tolist()
-        pose = torch.unflatten(base, 1, (-1, 3))[:, joints].permute(2, 1, 0)
-        inverse = inverse_right_jacobian(pose).permute(3, 2, 0, 1)  # d log / d turn, from the right
-        local = torch.linalg.solve(inverse, torch.unflatten(directions, 1, (-1, 3))[:, joints])  # (F, n, 3, C)
-        world = evaluation.placed.world[:, :, joints].permute(3, 2, 0, 1) @ local
-        by_turn = self.turned_keypoints(evaluation, joints)  # (F, K, 3, 3, n)
-        return torch.einsum("fkacn,fncw->fkaw", by_turn, world)
-
-    def turned_keypoints(self, evaluation: StageEvaluation, joints: list[int]) -> Tensor:
-        """(F, K, 3, 3, A) how the keypoints of the body move with turns of joints about the axes of the world."""
-        assert self.carriers is not None
-        assert evaluation.placed is not None
-        assert evaluation.pairs is not None
-        levers = self.carriers.levers(evaluation.placed, evaluation.pairs, joints)  # (F, 3, A, K)
-        zero = torch.zeros_like(levers[:, 0])
-        x, y, z = levers.unbind(1)
-        # -[d]x: a turn w moves the point by w x d.
-        rows = torch.unflatten(torch.stack([zero, z, -y, -z, zero, x, y, -x, zero], 1), 1, (3, 3))  # (F, 3, 3, A, K)
-        return rows.permute(0, 4, 1, 2, 3)
-
-    def keypoint_jacobian(self, evaluation: StageEvaluation) -> Tensor:
-        """(F, K, 3, D + S) how the keypoints of the body move with all unknowns."""
-        turns = self.turned_keypoints(evaluation, self.unknowns.joints).flatten(3)
-        moved = self.moved_keypoints(evaluation)
-        return turns if moved is None else torch.cat([turns, moved], -1)
-
-    def _add_tolerances(self, evaluation: StageEvaluation, hessian: Tensor, gradient: Tensor) -> None:
-        for key, (_, shares) in self.priors.tolerances.items():
-            turns = evaluation.turns[key]
-            change = product(inverse_right_jacobian(turns), self.to_local(evaluation)) * shares[:, None]
-            self._add_turns(hessian, gradient, change, turns * shares)
-
-    def to_local(self, evaluation: StageEvaluation) -> Tensor:
-        """(3, 3, A, F) from axes of the world to those of each unknown joint."""
-        joints = self.unknowns.joints
-        if evaluation.placed is None:
-            eye = torch.eye(3).to(evaluation.costs)
-            return eye[..., None, None].expand(-1, -1, len(joints), self.n_frames)
-        return evaluation.placed.world[:, :, joints].transpose(0, 1)
-
-    def _add_turns(self, hessian: Tensor, gradient: Tensor, change: Tensor, residuals: Tensor) -> None:
-        """Adds a residual of three numbers for each joint (3, A, F) that changes by (3, 3, A, F) with its turn."""
-        n_joints = change.shape[2]
-        gradient[:, : 3 * n_joints] += turned_back(change, residuals).flatten(0, 1).mT
-        _joint_blocks(hessian, n_joints).add_(product(change.transpose(0, 1), change).permute(3, 0, 1, 2))
-
-    def _coupling(self, evaluation: StageEvaluation, hessian: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
-        """Adds accelerations; gives the blocks that couple a frame to the next and the one after it."""
-        if not (self.priors.couples_frames and self.n_frames > 2):
-            return ()
-        n_joints, n_frames = len(self.unknowns.joints), self.n_frames
-        near, far = (hessian.new_zeros(n_frames - n, *hessian.shape[1:]) for n in (1, 2))
-        for shares in self.priors.accelerations.values():
-            assert evaluation.steps is not None
-            local = self.to_local(evaluation)
-            inverse = inverse_right_jacobian(evaluation.steps)
-            ahead = product(inverse, local[..., 1:]) * shares  # how the step to a frame changes with that frame
-            back = product(inverse.transpose(0, 1), local[..., :-1]) * -shares  # and with the frame before
-            residual = evaluation.steps.diff(dim=-1) * shares
-            first, last = -back[..., :-1], ahead[..., 1:]
-            middle = back[..., 1:] - ahead[..., :-1]
-            parts = (first, middle, last)
-            for place, change in enumerate(parts):
-                frames = slice(place, n_frames - 2 + place)
-                gradient[frames, : 3 * n_joints] += turned_back(change, residual).flatten(0, 1).mT
-                _joint_blocks(hessian[frames], n_joints).add_(product(change.transpose(0, 1), change).permute(3, 0, 1, 2))
-            _joint_blocks(near[:-1], n_joints).add_(product(first.transpose(0, 1), middle).permute(3, 0, 1, 2))
-            _joint_blocks(near[1:], n_joints).add_(product(middle.transpose(0, 1), last).permute(3, 0, 1, 2))
-            _joint_blocks(far, n_joints).add_(product(first.transpose(0, 1), last).permute(3, 0, 1, 2))
-        transl = slice(3 * n_joints, 3 * n_joints + 3)
-        for share in self.priors.root.values():
-            acceleration = evaluation.point.values[:3].diff(n=2, dim=-1).mT * share**2
-            for offset, factor in enumerate((1.0, -2.0, 1.0)):
-                frames = slice(offset, n_frames - 2 + offset)
-                gradient[frames, transl] += factor * acceleration
-                hessian[frames, transl, transl].diagonal(dim1=1, dim2=2).add_(factor**2 * share**2)
-            for blocks, frames, factor in ((near, slice(None, -1), -2.0), (near, slice(1, None), -2.0), (far, slice(None), 1.0)):
-                blocks[frames, transl, transl].diagonal(dim1=1, dim2=2).add_(factor * share**2)
-        return near, far
-
     def _drop_unobserved(self, terms: dict[str, Any]) -> None:
         """Joints that turn no point with any weight are set to their usual rotation, where there is one, and left there."""
         if self.points is None or self.carriers is None:
@@ -544,12 +341,6 @@ class StageLeastSquares:
                         rotations[:, :, joint] = usual[..., None]
         self.point = Point(rotations, self.point.values, self.point.shared)
         self.unknowns.keep_only(sorted(moved))
-
-
-def _joint_blocks(hessian: Tensor, n_joints: int) -> Tensor:
-    """(F, 3, 3, A) a view of the blocks of each joint with itself."""
-    turns = torch.unflatten(torch.unflatten(hessian[:, : 3 * n_joints, : 3 * n_joints], 1, (3, n_joints)), 3, (3, n_joints))
-    return turns.diagonal(dim1=2, dim2=4)
 
 
 def _inner(costs: Tensor) -> Tensor:
