@@ -59,8 +59,8 @@ def fit_frames(  # type: ignore[no-untyped-def]
     inverse, change, root = np.empty((3, 3), F), np.empty((3, 3), F), np.empty(3, F)
     for f in range(len(targets)):
         offset = offsets[f if len(offsets) > 1 else 0]
-        place = f if len(levers) > 1 else 0
-        lever, weight, target, w = levers[place], weights[place], targets[f], importance[f]
+        lever, weight = levers[f if len(levers) > 1 else 0], weights[f if len(weights) > 1 else 0]
+        target, w = targets[f], importance[f]
         pose(parents, offset, rotations[f], world, places)
         cost = compare(starts, joints, weight, lever, target, w, bends, roots[f], world, places, parts, errors, effective)
         cost += compare_turns(active, usual, shares, rotations[f], turns)

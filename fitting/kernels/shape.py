@@ -78,13 +78,13 @@ def shape_system(  # type: ignore[no-untyped-def]
     schur[:] = 0.0
     right[:] = 0.0
     for f in range(len(targets)):
-        place = f if len(levers) > 1 else 0
+        lever, weight = levers[f if len(levers) > 1 else 0], weights[f if len(weights) > 1 else 0]
         pose(parents, offsets[f if len(offsets) > 1 else 0], rotations[f], world, places)
         compare(
             starts,
             joints,
-            weights[place],
-            levers[place],
+            weight,
+            lever,
             targets[f],
             importance[f],
             bends,
@@ -97,7 +97,7 @@ def shape_system(  # type: ignore[no-untyped-def]
         )
         compare_turns(active, usual, shares, rotations[f], turns)
         mass = normal_equations(
-            parents, starts, joints, weights[place], active, slot, ancestors, depths, rigid,
+            parents, starts, joints, weight, active, slot, ancestors, depths, rigid,
             world, places, parts, errors, effective, moments, forces, torques, arms, shares_of, H, gradient,
         )  # fmt: skip
         add_turns(active, shares, turns, world, H, gradient, inverse, change)
@@ -117,16 +117,14 @@ def shape_system(  # type: ignore[no-untyped-def]
                 continue
             point_dirs[n] = F(0)
             for c in range(starts[n], starts[n + 1]):
-                j, share = joints[c], weights[place, c]
+                j, share = joints[c], weight[c]
                 g = world[j]
                 for a in range(3):
                     for s in range(n_shape):
                         point_dirs[n, a, s] += share * place_dirs[j, a, s] + (
                             g[a, 0] * lever_dirs[c, 0, s] + g[a, 1] * lever_dirs[c, 1, s] + g[a, 2] * lever_dirs[c, 2, s]
                         )
-            _pull(
-                n, w, starts, joints, weights[place], active, slot, ancestors, depths, places, parts, point_dirs[n], arms, shares_of, cross
-            )
+            _pull(n, w, starts, joints, weight, active, slot, ancestors, depths, places, parts, point_dirs[n], arms, shares_of, cross)
             for s in range(n_shape):
                 x, y, z = w * point_dirs[n, 0, s], w * point_dirs[n, 1, s], w * point_dirs[n, 2, s]
                 right[s] -= x * errors[n, 0] + y * errors[n, 1] + z * errors[n, 2]

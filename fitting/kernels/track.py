@@ -58,13 +58,13 @@ def track_cost(  # type: ignore[no-untyped-def]
     m = np.empty((3, 3), F)
     total = 0.0
     for f in range(len(targets)):
-        place = f if len(levers) > 1 else 0
+        lever, weight = levers[f if len(levers) > 1 else 0], weights[f if len(weights) > 1 else 0]
         pose(parents, offsets[f if len(offsets) > 1 else 0], rotations[f], world, places)
         total += compare(
             starts,
             joints,
-            weights[place],
-            levers[place],
+            weight,
+            lever,
             targets[f],
             importance[f],
             bends,
@@ -115,13 +115,13 @@ def assemble(  # type: ignore[no-untyped-def]
     band[:] = F(0)
     right[:] = F(0)
     for f in range(n_frames):
-        place = f if len(levers) > 1 else 0
+        lever, weight = levers[f if len(levers) > 1 else 0], weights[f if len(weights) > 1 else 0]
         pose(parents, offsets[f if len(offsets) > 1 else 0], rotations[f], world, places)
         compare(
             starts,
             joints,
-            weights[place],
-            levers[place],
+            weight,
+            lever,
             targets[f],
             importance[f],
             bends,
@@ -133,7 +133,7 @@ def assemble(  # type: ignore[no-untyped-def]
             effective,
         )
         mass = normal_equations(
-            parents, starts, joints, weights[place], active, slot, ancestors, depths, rigid,
+            parents, starts, joints, weight, active, slot, ancestors, depths, rigid,
             world, places, parts, errors, effective, moments, forces, torques, arms, shares_of, H, gradient,
         )  # fmt: skip
         add_turns(active, shares, turns[f], world, H, gradient, inverse, change)

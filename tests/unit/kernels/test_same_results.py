@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from fitting import KeypointTrack, devices, fit, load_body, load_preset
+from fitting import KeypointTrack, devices, fit, load_body, load_default_body, load_preset
+from fitting.body import BodyModel
+from fitting.body.surface_keypoints import CONTOUR_NAMES
 from fitting.data.conventions import conversion_matrix
 from fitting.device import PLAIN
 from fitting.kernels import kernels
@@ -133,3 +135,40 @@ def test_a_hook_that_watches_evaluations_gets_them(body, turning):
     build_registrant(config)([observed])
     assert len(seen) > 5
     assert seen[-1] < seen[0]
+
+
+@pytest.mark.parametrize("preset", ["fast", "smplify"])
+def test_a_body_with_pose_correctives(turning, preset):
+    """What joints carry then differs from frame to frame, as in SMPL's own files."""
+    data = load_default_body()
+    rng = np.random.default_rng(0)
+    correctives = rng.normal(size=(data.n_vertices, 3, 207), scale=1e-3).astype(np.float32)
+    body = BodyModel(replace(data, posedirs=correctives), n_betas=10)
+    parameters = turning(40, turns=1)
+    track = track_of(body, parameters, "smpl_45", 0.0)
+    compiled, plain = (fit(track, preset, body=body, device=device) for device in ("cpu", PLAIN))
+    with torch.no_grad():
+        true = body(**parameters).joints[:, :24].numpy()
+    assert 1000 * np.linalg.norm(compiled.joints - true, axis=-1).mean() < 2
+    assert apart(compiled, plain)[0] < 10 * MILLIMETRES
+
+
+def test_a_face_whose_contour_wanders(turning):
+    """Another point of the skin for each degree of the head: levers and weights differ from frame to frame."""
+    data = load_default_body(model_type="smplx")
+    rng = np.random.default_rng(0)
+    head = np.flatnonzero(data.weights[:, data.joint_names.index("head")] > 0.3)
+    corners = rng.choice(head, (79, 17, 3))
+    shares = rng.dirichlet(np.ones(3), (79, 17)).astype(np.float32)
+    fixed = {name: vertex for name, vertex in data.keypoint_vertices.items() if name not in CONTOUR_NAMES}
+    face = replace(data, contour_vertices=corners, contour_weights=shares, keypoint_vertices=fixed)
+    body = BodyModel(face, n_betas=10, n_expressions=10)
+    assert body.surface.contour is not None
+    parameters = turning(30, turns=0.5)
+    parameters["body_pose"] = parameters["body_pose"][:, :63]
+    track = track_of(body, parameters, "smplx", 0.0)
+    compiled, plain = (fit(track, "smplifyx", body=body, device=device) for device in ("cpu", PLAIN))
+    with torch.no_grad():
+        true = body(**parameters).joints[:, :55].numpy()
+    for result in (compiled, plain):
+        assert 1000 * np.linalg.norm(result.joints - true, axis=-1).mean() < 3
