@@ -16,7 +16,7 @@ LENGTH_ERROR = 0.004
 TORSO_ERROR = 0.012
 """The same for lengths that are no bone of an arm or a leg: skeletons agree least about the torso."""
 
-DISAGREEMENTS = (0.1, 0.1, 0.05, 0.03, 0.03)
+DISAGREEMENTS = (0.1, 0.1, 0.05, 0.05, 0.03, 0.03)
 """Metres, step by step: a length that is off by more counts ever less, as the skeletons mean other points. Wide at first: the mean
 shape may be far from a person in all of them.
 """
@@ -90,7 +90,11 @@ def shape_from_lengths(body: Body, keypoints: Tensor, confidence: Tensor, conven
         weight = (1 + (residual / disagreement).square()).pow(-2) / deviation.square()
         hessian = (jacobian.mT * weight) @ jacobian + eye
         gradient = jacobian.mT @ (weight * residual) + betas[0].cpu().double()
-        betas = betas - torch.linalg.solve(hessian, gradient)[None].to(betas)
+        # A body of which lengths are no linear function of its shape may ask for less than a whole step.
+        trials = betas - torch.linalg.solve(hessian, gradient).to(betas) * betas.new_tensor([[1.0], [0.5], [0.25], [0.1], [0.0]])
+        off = (lengths_of(trials).cpu().double() - lengths).square()
+        costs = (off / (1 + off / disagreement**2) / deviation.square()).sum(1) + trials.cpu().double().square().sum(1)
+        betas = trials[costs.argmin()][None]
     spread = (jacobian @ torch.linalg.inv(hessian) * jacobian).sum(1).clamp_min(0).mean()
     root = torch.linalg.cholesky(hessian).mT.to(betas)
     found = lengths_of(betas)[0].cpu().double()
