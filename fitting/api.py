@@ -8,9 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .body import Body, build_body_model
+from .body import Body, preset_body_model
 from .data.conventions import as_convention, conversion_matrix
-from .data.parameters import MODEL_TYPES
 from .data.preset import Preset, load_preset
 from .data.result import FitResult
 from .data.tracks.track import KeypointTrack
@@ -53,10 +52,7 @@ def fit(
         DeviceError: No such device.
     """
     preset = preset if isinstance(preset, Preset) else load_preset(preset)
-    if isinstance(body, nn.Module):
-        model = build_body_model(body)
-    else:
-        model = build_body_model({"type": MODEL_TYPES[preset.type].upper(), **preset.body_model}, body, gender)
+    model = preset_body_model(preset, body, gender)
     report = [*track.decisions, *_check_observed(track, model)]
     # float32 is exact to 0.1 mm only within a kilometre of the origin: the fit works about the middle of the take.
     centre = _centre(track)

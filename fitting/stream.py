@@ -9,9 +9,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from .body import build_body_model
+from .body import preset_body_model
 from .data.conventions import Convention, as_convention
-from .data.parameters import MODEL_TYPES
 from .data.preset import Preset, load_preset
 from .device import threads_for
 from .errors import PresetError, TrackError
@@ -72,11 +71,7 @@ class Fitter:
         noise: float = 0.005,
     ) -> None:
         preset = preset if isinstance(preset, Preset) else load_preset(preset)
-        model = (
-            build_body_model(body)
-            if isinstance(body, nn.Module)
-            else build_body_model({"type": MODEL_TYPES[preset.type].upper(), **preset.body_model}, body, gender)
-        )
+        model = preset_body_model(preset, body, gender)
         self._registrant: SMPLify = build_registrant({**preset.registrant_config(), "body_model": model, "device": "cpu"})
         if not isinstance(self._registrant.solver, LevenbergMarquardt):
             raise PresetError(

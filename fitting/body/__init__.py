@@ -3,6 +3,6 @@
 from .anny_body import AnnyBody
 from .body_model import BodyModel
 from .interface import Body, BodyOutput
-from .load import build_body_model, load_body
+from .load import build_body_model, load_body, preset_body_model
 
-__all__ = ["AnnyBody", "Body", "BodyModel", "BodyOutput", "build_body_model", "load_body"]
+__all__ = ["AnnyBody", "Body", "BodyModel", "BodyOutput", "build_body_model", "load_body", "preset_body_model"]

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..data.bodies import BodyData, load_body_data, load_default_body
 from ..data.conventions import get_convention
+from ..data.preset import Preset
 from ..errors import PresetError, did_you_mean
 from .anny_body import AnnyBody
 from .body_model import BodyModel
@@ -100,6 +101,22 @@ def build_body_model(config: Mapping[str, Any] | nn.Module, path: str | Path | N
         body = BodyModel(data, n_betas, **{"n_expressions": min(N_VALUES, data.n_expressions), **_options(config, model_type)})
     _check_convention(config.get("keypoint_convention"), body)
     return body
+
+
+def preset_body_model(preset: Preset, body: str | Path | nn.Module | None = None, gender: str | None = None) -> Body:
+    """The body model of a fit with a preset.
+
+    Args:
+        preset: Its type and its settings of the body are taken.
+        body: A model file or folder, "anny", or a module, which is taken as it is; None for the default body.
+        gender: "neutral", "male" or "female", before that of the preset; a module has its own.
+
+    Raises:
+        PresetError, BodyError: See `build_body_model`.
+    """
+    if isinstance(body, nn.Module):
+        return build_body_model(body)
+    return build_body_model(preset.body_config(), body, gender)
 
 
 def _options(config: Mapping[str, Any], model_type: str) -> dict[str, Any]:

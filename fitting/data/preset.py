@@ -12,7 +12,7 @@ from ..errors import PresetError, did_you_mean
 from .config_file import load_config
 from .files import atomic_path
 from .mmhuman3d_config import from_mmhuman3d, is_mmhuman3d_config
-from .parameters import PARAMETERS
+from .parameters import MODEL_TYPES, PARAMETERS
 from .xrmocap_config import from_xrmocap
 
 PACKAGE = Path(__file__).parents[1]
@@ -83,6 +83,10 @@ class Preset:
         preset = cls(name=name, **arguments)
         _check(preset)
         return preset
+
+    def body_config(self) -> dict[str, Any]:
+        """Config of the body model that it fits, for `fitting.body.build_body_model`."""
+        return {"type": MODEL_TYPES[self.type].upper(), **self.body_model}
 
     def registrant_config(self) -> dict[str, Any]:
         """The config of the registrant, for `build_registrant`: every argument that the preset knows, defaults included."""

@@ -178,6 +178,31 @@ class BaseHandler:
         return self.loss
 
 
+class UnobservedHandler(BaseHandler):
+    """A loss of the body alone, which needs no input.
+
+    Args:
+        prior_loss: The loss or its config.
+        handler_key: Key of the term.
+        device: See `BaseHandler`.
+        logger: See `BaseHandler`.
+    """
+
+    def __init__(
+        self,
+        prior_loss: nn.Module | Mapping[str, Any],
+        handler_key: str,
+        device: torch.device | str | None = None,
+        logger: logging.Logger | str | None = None,
+    ) -> None:
+        super().__init__(handler_key, device, logger)
+        self.loss = build_loss(prior_loss)
+
+    def requires_input(self) -> bool:
+        """Whether the handler is used only with an input of its key: never."""
+        return False
+
+
 def build_loss(config: Mapping[str, Any] | nn.Module) -> nn.Module:
     """A loss from its config, such as `dict(type="KeypointMSELoss", sigma=100)`; a module is handed back as it is.
 

@@ -10,35 +10,14 @@ from torch import Tensor, nn
 from ..data.parameters import PARAMETERS
 from ..errors import PresetError, did_you_mean
 from ..losses import ShapeEstimateLoss, ShapePriorLoss
-from .base import HANDLERS, BaseHandler, build_loss
+from .base import HANDLERS, UnobservedHandler
 from .quadratic_terms import FrameTerm, QuadraticTerm, SharedTerm
 
 
-class _PriorHandler(BaseHandler):
-    """A loss of one parameter.
-
-    Args:
-        prior_loss: The loss or its config.
-        handler_key: Key of the term.
-        device: See `BaseHandler`.
-        logger: See `BaseHandler`.
-    """
+class _PriorHandler(UnobservedHandler):
+    """A loss of one parameter; arguments as `UnobservedHandler`."""
 
     parameter = ""
-
-    def __init__(
-        self,
-        prior_loss: nn.Module | Mapping[str, Any],
-        handler_key: str,
-        device: torch.device | str | None = None,
-        logger: logging.Logger | str | None = None,
-    ) -> None:
-        super().__init__(handler_key, device, logger)
-        self.loss = build_loss(prior_loss)
-
-    def requires_input(self) -> bool:
-        """Whether the handler is used only with an input of its key: never."""
-        return False
 
     def loss_arguments(self, **kwargs: Any) -> tuple[Tensor, ...]:
         """The parameter: a prior takes it first, whatever it calls it.
@@ -56,7 +35,7 @@ class _PriorHandler(BaseHandler):
 
 @HANDLERS.register
 class BetasPriorHandler(_PriorHandler):
-    """A prior of the shape; arguments as `_PriorHandler`."""
+    """A prior of the shape; arguments as `UnobservedHandler`."""
 
     parameter = "betas"
 
@@ -72,7 +51,7 @@ class BetasPriorHandler(_PriorHandler):
 
 @HANDLERS.register
 class ShapeEstimateHandler(_PriorHandler):
-    """How far the shape is from what the limb lengths of the whole take say; arguments as `_PriorHandler`."""
+    """How far the shape is from what the limb lengths of the whole take say; arguments as `UnobservedHandler`."""
 
     parameter = "betas"
 
@@ -99,7 +78,7 @@ class ShapeEstimateHandler(_PriorHandler):
 
 @HANDLERS.register
 class BodyPosePriorHandler(_PriorHandler):
-    """A prior of the body pose; arguments as `_PriorHandler`."""
+    """A prior of the body pose; arguments as `UnobservedHandler`."""
 
     parameter = "body_pose"
 
@@ -148,8 +127,8 @@ class ParameterPriorHandler(_PriorHandler):
 
 
 @HANDLERS.register
-class JointMotionHandler(_PriorHandler):
-    """A loss of the motion of the skeleton's joints and keypoints; arguments as `_PriorHandler`."""
+class JointMotionHandler(UnobservedHandler):
+    """A loss of the motion of the skeleton's joints and keypoints; arguments as `UnobservedHandler`."""
 
     def __init__(
         self,

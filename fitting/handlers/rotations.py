@@ -8,38 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ..losses.rotation_terms import JointToleranceLoss, RootAccelerationLoss, RotationAccelerationLoss
-from .base import HANDLERS, BaseHandler, build_loss
+from .base import HANDLERS, UnobservedHandler
 from .quadratic_terms import QuadraticTerm, RootAccelerationTerm, RotationAccelerationTerm, RotationTerm
 
 
-class _MotionHandler(BaseHandler):
-    """A loss of the pose or the place, which needs no input.
-
-    Args:
-        prior_loss: The loss or its config.
-        handler_key: Key of the term.
-        device: See `BaseHandler`.
-        logger: See `BaseHandler`.
-    """
-
-    def __init__(
-        self,
-        prior_loss: nn.Module | Mapping[str, Any],
-        handler_key: str,
-        device: torch.device | str | None = None,
-        logger: logging.Logger | str | None = None,
-    ) -> None:
-        super().__init__(handler_key, device, logger)
-        self.loss = build_loss(prior_loss)
-
-    def requires_input(self) -> bool:
-        """Whether the handler is used only with an input of its key: never."""
-        return False
-
-
 @HANDLERS.register
-class JointToleranceHandler(_MotionHandler):
-    """How far joints are from where they usually are, the fingers and the face included; arguments as `_MotionHandler`."""
+class JointToleranceHandler(UnobservedHandler):
+    """How far joints are from where they usually are, the fingers and the face included; arguments as `UnobservedHandler`."""
 
     def __init__(
         self,
@@ -65,8 +40,8 @@ class JointToleranceHandler(_MotionHandler):
 
 
 @HANDLERS.register
-class RotationAccelerationHandler(_MotionHandler):
-    """The angular acceleration of all joints; arguments as `_MotionHandler`."""
+class RotationAccelerationHandler(UnobservedHandler):
+    """The angular acceleration of all joints; arguments as `UnobservedHandler`."""
 
     def __init__(
         self,
@@ -93,8 +68,8 @@ class RotationAccelerationHandler(_MotionHandler):
 
 
 @HANDLERS.register
-class RootAccelerationHandler(_MotionHandler):
-    """The acceleration of the body through space; arguments as `_MotionHandler`."""
+class RootAccelerationHandler(UnobservedHandler):
+    """The acceleration of the body through space; arguments as `UnobservedHandler`."""
 
     def __init__(
         self,

@@ -97,8 +97,7 @@ class Carriers:
 
     def levers(self, placed: Placed, pairs: Tensor, joints: list[int]) -> Tensor:
         """(F, 3, A, K) the way from each joint to what it carries of each keypoint of the body."""
-        eye = torch.eye(len(self.to_keypoints)).to(pairs)
-        carried = (self.hangs[joints][:, None] * (eye @ self.to_keypoints)).flatten(0, 1)
+        carried = (self.hangs[joints][:, None] * self.to_keypoints).flatten(0, 1)
         levers = torch.unflatten(pairs.permute(2, 0, 1) @ carried.mT, 2, (len(joints), -1))
         weight = torch.unflatten(self.weights(placed).mT @ carried.mT, 1, (len(joints), -1))
         return levers - placed.joints[:, joints].permute(2, 0, 1)[..., None] * weight[:, None]
